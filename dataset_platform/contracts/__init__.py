@@ -1,0 +1,26 @@
+"""One Pandera model per table, importable by every ring."""
+
+from dataset_platform.contracts.base import LABELS, PARTITION_COLUMN, Contract
+from dataset_platform.contracts.ledger import Quarantine, Rejections
+from dataset_platform.contracts.web import (
+    DedupedCorpus,
+    Documents,
+    DuplicateLinks,
+    FilteredDocuments,
+    RawWarcs,
+    SignatureIndex,
+)
+
+__all__ = [
+    "LABELS",
+    "PARTITION_COLUMN",
+    "Contract",
+    "DedupedCorpus",
+    "Documents",
+    "DuplicateLinks",
+    "FilteredDocuments",
+    "Quarantine",
+    "RawWarcs",
+    "Rejections",
+    "SignatureIndex",
+]
