@@ -77,12 +77,12 @@ class Contract(pandera.DataFrameModel):
         return cls._table
 
     @classmethod
-    def lane(cls) -> str:
+    def lane_name(cls) -> str:
         """First part of the asset key and of the table's path; empty for tables that all lanes share."""
         return cls._table.rpartition("/")[0]
 
     @classmethod
-    def artifact(cls) -> str:
+    def artifact_name(cls) -> str:
         """Last part of the asset key and of the table's path."""
         return cls._table.rpartition("/")[2]
 

@@ -3,7 +3,12 @@
 from dataset_platform.contracts.base import PARTITION_COLUMN, Contract, Date, Float64, Int64, String, column
 
 
-class Rejections(Contract, table="rejections", key=("doc_id", "lane", "stage", "file", "offset"), partition_by=(PARTITION_COLUMN, "lane", "stage")):
+class Rejections(
+    Contract,
+    table="rejections",
+    key=("doc_id", "lane", "stage", "file", "offset"),
+    partition_by=(PARTITION_COLUMN, "lane", "stage"),
+):
     """Every row that a stage did not take, with the rule and its measure."""
 
     doc_id: String = column("id of the rejected row")
@@ -20,7 +25,12 @@ class Rejections(Contract, table="rejections", key=("doc_id", "lane", "stage", "
     stage: String = column("artifact that did not take the row")
 
 
-class Quarantine(Contract, table="quarantine", key=("lane", "stage", "file", "offset"), partition_by=(PARTITION_COLUMN, "lane", "stage")):
+class Quarantine(
+    Contract,
+    table="quarantine",
+    key=("lane", "stage", "file", "offset"),
+    partition_by=(PARTITION_COLUMN, "lane", "stage"),
+):
     """Bytes that could not be decoded: which file, where, and why."""
 
     file: String = column("source file")

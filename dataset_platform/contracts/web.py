@@ -43,7 +43,9 @@ class Documents(Contract, table="web/documents"):
     file: String = column("WARC file, as in web/raw_warcs")
     offset: Int64 = column("first byte of the record in the file", ge=0)
     length: Int64 = column("bytes of the record in the file", ge=1)
-    offset_kind: String = column("member: bytes of the file; uncompressed: of its decompressed stream", isin=OFFSET_KINDS)
+    offset_kind: String = column(
+        "member: bytes of the file; uncompressed: of its decompressed stream", isin=OFFSET_KINDS
+    )
     ingestion_date: Date = column("UTC day on which the file landed")
 
 
@@ -90,7 +92,9 @@ class FilteredDocuments(Contract, table="web/filtered_documents"):
     file: String = column("WARC file, as in web/raw_warcs")
     offset: Int64 = column("first byte of the record in the file", ge=0)
     length: Int64 = column("bytes of the record in the file", ge=1)
-    offset_kind: String = column("member: bytes of the file; uncompressed: of its decompressed stream", isin=OFFSET_KINDS)
+    offset_kind: String = column(
+        "member: bytes of the file; uncompressed: of its decompressed stream", isin=OFFSET_KINDS
+    )
     ingestion_date: Date = column("UTC day on which the file landed")
 
 
@@ -112,7 +116,9 @@ class DedupedCorpus(Contract, table="web/deduped_corpus"):
     file: String = column("WARC file, as in web/raw_warcs")
     offset: Int64 = column("first byte of the record in the file", ge=0)
     length: Int64 = column("bytes of the record in the file", ge=1)
-    offset_kind: String = column("member: bytes of the file; uncompressed: of its decompressed stream", isin=OFFSET_KINDS)
+    offset_kind: String = column(
+        "member: bytes of the file; uncompressed: of its decompressed stream", isin=OFFSET_KINDS
+    )
     ingestion_date: Date = column("UTC day on which the file landed")
 
 
@@ -135,5 +141,3 @@ class DuplicateLinks(Contract, table="web/duplicate_links", key=("doc_id", "link
     kind: String = column("how the pair was found", isin=("exact", "near"))
     jaccard: Float64 = column("Jaccard similarity of the word 5-gram sets; 1 for exact", ge=0.0, le=1.0)
     ingestion_date: Date = column("UTC day on which the link was found")
-
-

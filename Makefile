@@ -1,0 +1,60 @@
+# dataset-platform: 'make help' lists what there is.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+TESTED := $(VENV)/.ready-dev
+INPUT  ?=
+DAY    ?=
+PORT   ?= 3000
+
+# dagster-spark registers a preview component that every dg command would warn about; it is not ours to use or mend
+QUIET  := PYTHONWARNINGS="ignore:Class \`SparkDeclarativePipeline"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo ui test test-fast lint format clean
+
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv, install under constraints.txt, fetch Java (if missing), Delta jars and the language model
+
+$(READY): pyproject.toml constraints.txt deploy/setup.sh
+	PYTHON="$(PYTHON)" VENV="$(VENV)" sh deploy/setup.sh "."
+	$(BIN)/python -m dataset_platform.setup
+	@touch $@
+
+$(TESTED): $(READY)
+	PYTHON="$(PYTHON)" VENV="$(VENV)" sh deploy/setup.sh ".[dev]"
+	@touch $@
+
+demo: $(READY) ## Run the whole graph on a sample, or on your WARC files: make demo INPUT=<folder, glob or s3 URL> [DAY=2026-01-05]
+	@$(BIN)/dataset-platform demo $(if $(INPUT),--input '$(INPUT)') $(if $(DAY),--day $(DAY))
+
+ui: $(READY) ## Open Dagster on the lake that the demo or materialize filled: make ui [PORT=3000]
+	@$(BIN)/python -m dataset_platform.setup >/dev/null
+	@$(QUIET) DAGSTER_HOME="$$($(BIN)/python -c 'from dataset_platform.settings import Settings; print(Settings.from_env().dagster_home)')" \
+	  $(BIN)/dg dev --port $(PORT)
+
+test: $(TESTED) ## Set up and run all tests, linters, types and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+test-fast: $(TESTED) ## Run the tests that are not marked slow
+	$(BIN)/pytest -m "not slow"
+
+lint: $(TESTED) ## Run ruff, the formatter's check, mypy and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(TESTED) ## Format the code and sort imports
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove .venv and caches; the lake stays
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,113 @@
+"""The command line: ``dataset-platform demo | materialize | check | trace | config``.
+
+Work goes to stdout as a table (and, with ``--json``, one JSON object as the last line), progress and errors to stderr.
+Exit code 0: all that was asked for was done and no ERROR check failed; 1: not so; 2: the command was written wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dataset_platform.errors import PlatformError
+
+app = typer.Typer(
+    name="dataset-platform",
+    help="Turn raw crawls into checked, traceable training data, day by day.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
+Partitions = Annotated[
+    str,
+    typer.Option("--partitions", "-p", metavar="A[:B]", help="UTC day, or first and last day: 2026-01-05:2026-01-06."),
+]
+Selection = Annotated[
+    str,
+    typer.Argument(
+        metavar="[SELECTION]",
+        help="Assets: keys or globs, comma separated ('web/*'), or Dagster's selection syntax ('key:\"web/documents\"+').",
+    ),
+]
+
+
+@app.command(
+    epilog="Examples:  dataset-platform materialize 'web/*' -p 2026-01-05:2026-01-06   ·   "
+    "dataset-platform materialize tokens/manifest,tokens/mixtures"
+)
+def materialize(selection: Selection = "*", partitions: Partitions = "", as_json: Json = False) -> None:
+    """Materialize assets over a range of days, in order, in one process with one Spark session.
+
+    Each day is a Dagster run of its own: a bad day fails alone. Assets without partitions run once, after the days they
+    are made from.
+    """
+    from dataset_platform.cli.commands import run_materialize
+
+    raise typer.Exit(run_materialize(selection, partitions, as_json))
+
+
+@app.command(epilog="Example:  dataset-platform check 'web/*' -p 2026-01-05:2026-01-06")
+def check(selection: Selection = "*", partitions: Partitions = "", as_json: Json = False) -> None:
+    """Run asset checks on what lies in the lake now. Exit code 1 when a check of severity ERROR fails."""
+    from dataset_platform.cli.commands import run_check
+
+    raise typer.Exit(run_check(selection, partitions, as_json))
+
+
+@app.command(
+    epilog="Examples:  dataset-platform demo   ·   dataset-platform demo --input 's3://bucket/crawl/*.warc.gz' --day 2026-01-05"
+)
+def demo(
+    input_: Annotated[
+        str, typer.Option("--input", "-i", metavar="PATH", help="Folder, glob or s3:// URL of WARC files of your own.")
+    ] = "",
+    day: Annotated[str, typer.Option("--day", help="Day of files whose path carries no date; today by default.")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Add to what the home holds instead of starting empty.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the whole graph once: on a sample made here, or on WARC files of your own.
+
+    With --input the home is emptied first if an earlier demo filled it, so that the table shows your data alone.
+    """
+    from dataset_platform.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(input_, day, keep, as_json))
+
+
+@app.command(epilog="Examples:  dataset-platform trace 5f1d…   ·   dataset-platform trace https://example.org/page")
+def trace(
+    target: Annotated[str, typer.Argument(metavar="DOC_ID|URL", help="32 hex digits, or the page's URL.")],
+    show: Annotated[bool, typer.Option("--raw", help="Also print the head of the record's bytes.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Follow a document from token shard to raw bytes, or name the stage, rule and measure that dropped it."""
+    from dataset_platform.cli.trace import run_trace
+
+    raise typer.Exit(run_trace(target, show, as_json))
+
+
+@app.command()
+def config() -> None:
+    """Print the settings in force as YAML: defaults, overlaid by the file that DATASET_PLATFORM_CONFIG names."""
+    import yaml
+
+    from dataset_platform.config import load_config
+
+    typer.echo(yaml.safe_dump(load_config().model_dump(mode="json"), sort_keys=False), nl=False)
+
+
+def main() -> None:
+    """Entry point: expected errors become one line and exit code 1."""
+    try:
+        app()
+    except PlatformError as e:
+        print(f"error: {e.message}" + (f"\n  {e.hint}" if e.hint else ""), file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; finished days are kept, run the command again to go on", file=sys.stderr)
+        sys.exit(130)

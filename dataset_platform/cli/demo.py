@@ -1,0 +1,172 @@
+"""``demo``: the whole graph on a sample made here, or on the user's own WARC files."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import json
+import os
+import re
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from dataset_platform.cli import commands, output, runs
+from dataset_platform.errors import ConfigError, InputError
+from dataset_platform.lake import storage
+from dataset_platform.lake.inventory import WARC_SUFFIXES
+from dataset_platform.settings import Settings, day_path, is_url, join, parse_day
+
+SAMPLE_DAYS = (date(2026, 1, 5), date(2026, 1, 6))
+MARKER = "demo.json"
+# yyyy/mm/dd, yyyy-mm-dd, yyyymmdd and the 14 digits of CommonCrawl's file names
+DATES = re.compile(r"(?<!\d)(20\d{2})([-/]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?:\d{6})?(?!\d)")
+
+
+def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
+    """The ``demo`` command; its exit code."""
+    settings = Settings.from_env()
+    if is_url(settings.raw) or is_url(settings.lake):
+        raise ConfigError("The demo writes below a local home.", "Unset DATASET_PLATFORM_RAW and _LAKE for it.")
+    if source:
+        found = find_input(source)
+        default = parse_day(day).isoformat() if day else datetime.now(UTC).date().isoformat()
+        dated = {path: day_of(path, default) for path in found}
+        prepare_home(settings, {"input": source}, keep)
+        days = place(settings, source, dated)
+        output.announce(f"{len(found)} WARC files on {len(days)} days, linked below {join(settings.raw, 'web')}")
+    else:
+        from dataset_platform.demo.sample import write_sample
+
+        prepare_home(settings, {"sample": [d.isoformat() for d in SAMPLE_DAYS]}, keep)
+        write_sample(Path(settings.raw), SAMPLE_DAYS)
+        days = [d.isoformat() for d in SAMPLE_DAYS]
+        output.announce(f"sample of {len(days)} days written below {join(settings.raw, 'web')}")
+    from dataset_platform.partitions import day_range
+
+    days = [d for d in day_range(f"{days[0]}:{days[-1]}") if d in set(days)]
+    with output.progress():
+        report = runs.materialize(runs.select("*"), days, on_run=output.run_lines)
+    report.outputs = commands.outputs()
+    code = commands.finish(report, days, as_json=False)
+    if code == 0:
+        closing(report)
+    if as_json:
+        output.as_json(report)
+    return code
+
+
+def closing(report: runs.Report) -> None:
+    """Where the results lie and how to look at them."""
+    output.out.print()
+    for name, path in report.outputs.items():
+        output.out.print(f"{name:<17}{path}", soft_wrap=True)
+    passed = sum(c.passed for c in report.checks)
+    output.out.print(
+        f"\n{passed} of {len(report.checks)} checks passed. Look at it all in Dagster:  make ui", soft_wrap=True
+    )
+
+
+def find_input(source: str) -> list[str]:
+    """WARC files of a folder, glob or URL, sorted. A file named by itself is taken whatever its name.
+
+    Raises:
+        InputError: nothing is there; says what was looked for.
+    """
+    named = ", ".join(f"*{s}" for s in WARC_SUFFIXES)
+    if is_url(source):
+        base = re.split(r"[*?\[]", source)[0]
+        prefix = base if base == source else base.rsplit("/", 1)[0]
+        files = [e.path for e in storage.list_files(prefix)]
+        if base != source:
+            files = [f for f in files if fnmatch.fnmatch(f, source)]
+        elif files != [source]:
+            files = [f for f in files if f.lower().endswith(WARC_SUFFIXES)]
+    elif Path(source).is_file():
+        files = [str(Path(source).resolve())]
+    elif Path(source).is_dir():
+        files = [e.path for e in storage.list_files(str(Path(source).resolve()))]
+        files = [f for f in files if f.lower().endswith(WARC_SUFFIXES)]
+    else:
+        files = [str(Path(f).resolve()) for f in glob.glob(source, recursive=True) if Path(f).is_file()]
+    if not files:
+        what = (
+            "is not there"
+            if not is_url(source) and not glob.has_magic(source) and not Path(source).exists()
+            else "has none"
+        )
+        raise InputError(f"No WARC files: {source} {what}.", f"Name a folder, glob or s3:// URL with {named} files.")
+    return sorted(files)
+
+
+def day_of(path: str, default: str) -> str:
+    """The day that a path carries, the last one in it; ``default`` when it carries none.
+
+    Raises:
+        ConfigError: the day lies off the partition axis.
+    """
+    from dataset_platform.partitions import day_range
+
+    for year, _, month, day in reversed(DATES.findall(path)):
+        try:
+            found = date(int(year), int(month), int(day)).isoformat()
+        except ValueError:
+            continue
+        day_range(found)
+        return found
+    day_range(default)
+    return default
+
+
+def prepare_home(settings: Settings, what: dict[str, object], keep: bool) -> None:
+    """Make the home ready: empty it if another demo filled it, leave it if the same sample is there already.
+
+    Raises:
+        ConfigError: the home holds data that no demo wrote.
+    """
+    home = Path(settings.home)
+    marker = home / MARKER
+    before = json.loads(marker.read_text()) if marker.exists() else None
+    filled = home.exists() and any(p.name not in ("dagster",) for p in home.iterdir())
+    if not keep and filled and before is None:
+        raise ConfigError(
+            f"{home} holds data that no demo wrote.",
+            "Name another home (DATASET_PLATFORM_HOME=…), or add to it with --keep.",
+        )
+    same_sample = "sample" in what and before == what
+    if not keep and before is not None and not same_sample:
+        for child in home.iterdir():
+            shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
+    home.mkdir(parents=True, exist_ok=True)
+    marker.write_text(json.dumps(what))
+
+
+def place(settings: Settings, source: str, dated: dict[str, str]) -> list[str]:
+    """Put the user's files where raw data lies: links to local files, copies of remote ones. Returns the days.
+
+    A folder below the named one becomes the source's name, as it would in raw storage.
+    """
+    root = source if is_url(source) else str(Path(source).resolve()) if Path(source).is_dir() else ""
+    taken: set[str] = set()
+    for path, day in dated.items():
+        parts = (
+            path[len(root.rstrip("/")) + 1 :].split("/") if root and path.startswith(root) else [path.rsplit("/", 1)[1]]
+        )
+        folders = [p for p in parts[:-1] if not DATES.fullmatch(p) and not re.fullmatch(r"\d{1,4}", p)]
+        name, suffix = parts[-1], next((s for s in WARC_SUFFIXES if parts[-1].lower().endswith(s)), "")
+        if not suffix:
+            name, suffix = f"{name}.warc", ".warc"
+        target = join(settings.raw, "web", day_path(day), *folders[:1], name)
+        number = 1
+        while target in taken:
+            number += 1
+            stem = name[: -len(suffix)]
+            target = join(settings.raw, "web", day_path(day), *folders[:1], f"{stem}-{number}{suffix}")
+        taken.add(target)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if is_url(path):
+            with storage.open_input(path)[0] as stream, open(target, "wb") as sink:
+                shutil.copyfileobj(stream, sink, 1 << 20)
+        elif not os.path.lexists(target):
+            os.symlink(path, target)
+    return sorted(set(dated.values()))

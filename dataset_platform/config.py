@@ -1,0 +1,91 @@
+"""All settings that decide what comes out: one YAML file, named by ``DATASET_PLATFORM_CONFIG``, over defaults.
+
+Each kernel declares its own section; here they only meet. ``dataset-platform config`` prints the settings in force.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dataset_platform.errors import ConfigError
+from dataset_platform.kernels.tokens.bpe import TokenizerConfig
+from dataset_platform.kernels.tokens.encode import ShardConfig
+from dataset_platform.kernels.tokens.mixtures import MixtureConfig
+from dataset_platform.kernels.web.documents import DocumentsConfig
+from dataset_platform.kernels.web.duplicates import DedupConfig
+from dataset_platform.kernels.web.filters import FilterConfig
+
+
+class WebConfig(BaseModel):
+    """The web lane."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url_blocklist_file: str | None = Field(None, description="file or URL with one blocked domain or URL prefix a line")
+    documents: DocumentsConfig = DocumentsConfig()
+    filters: FilterConfig = FilterConfig()
+    dedup: DedupConfig = DedupConfig()
+
+
+class TokensConfig(BaseModel):
+    """The tokens lane."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    shards: ShardConfig = ShardConfig()
+    mixtures: MixtureConfig = MixtureConfig()
+    licences: dict[str, str] = Field(default_factory=dict, description="licence per source, for the dataset card")
+
+
+class PlatformConfig(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    web: WebConfig = WebConfig()
+    tokens: TokensConfig = TokensConfig()
+    engines: dict[str, Literal["spark", "ray"]] = Field(
+        default_factory=dict, description="engine per table for the kernels that may run on either, spark by default"
+    )
+
+
+def fingerprint(section: BaseModel) -> str:
+    """Hash of a section's settings; what was computed under another one is out of date."""
+    return hashlib.sha256(section.model_dump_json().encode()).hexdigest()[:16]
+
+
+def load_config() -> PlatformConfig:
+    """The settings in force.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML, or has a setting that is unknown or out of range.
+    """
+    return _load(os.environ.get("DATASET_PLATFORM_CONFIG") or "")
+
+
+@lru_cache(maxsize=8)
+def _load(path: str) -> PlatformConfig:
+    import yaml
+
+    if not path:
+        return PlatformConfig()
+    try:
+        content = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8")) or {}
+        return PlatformConfig.model_validate(content)
+    except OSError as e:
+        raise ConfigError(f"Cannot read {path}: {e.strerror}.", "Mend DATASET_PLATFORM_CONFIG, or unset it.") from None
+    except yaml.YAMLError as e:
+        raise ConfigError(f"{path} is not YAML: {str(e).splitlines()[0]}.", "Mend the file.") from None
+    except ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise ConfigError(
+            f"{path}: {where}: {first['msg']}.", "See 'dataset-platform config' for all settings."
+        ) from None

@@ -1,0 +1,155 @@
+"""What the UI shows of a table: column schema, sample rows, funnels and histograms."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from dataset_platform.contracts import Contract
+from dataset_platform.lake.receipts import Receipt
+from dataset_platform.lake.tables import LakeTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Metadata = dict[str, Any]
+# what a show is given: the table, the day, the published rows (Spark) and the receipt
+Show = Callable[[LakeTable, str, "DataFrame", Receipt], Metadata]
+
+CELL_CHARS = 120
+FIGURE_INCHES = (6.0, 2.6)
+
+
+def column_schema(contract: type[Contract]) -> dg.TableSchema:
+    """Columns with types, descriptions and nullability, as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=field.name,
+                type=str(field.type),
+                description=(field.metadata or {}).get(b"doc", b"").decode(),
+                constraints=dg.TableColumnConstraints(nullable=field.nullable),
+            )
+            for field in contract.arrow_schema()
+        ]
+    )
+
+
+def sample(rows: int = 5, columns: Sequence[str] | None = None) -> Show:
+    """Some rows of the day as a Markdown table, long cells cut."""
+
+    def show(table: LakeTable, day: str, frame: DataFrame, receipt: Receipt) -> Metadata:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not receipt.rows_kept:
+            return {}
+        names = list(columns or table.contract.column_names())
+        on_day = pc.field("ingestion_date") == pa.scalar(day).cast(pa.date32())
+        head = table.dataset().head(rows, columns=names, filter=on_day)
+        return {"preview": dg.MetadataValue.md(markdown_table(names, head.to_pylist()))}
+
+    return show
+
+
+def markdown_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table; cells are one line of at most ``CELL_CHARS`` characters."""
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(_cell(row[n]) for n in names) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    text = " ".join(f"{value:.4g}".split() if isinstance(value, float) else str(value).split())
+    text = text.replace("|", "\\|").replace("<", "&lt;")
+    return text if len(text) <= CELL_CHARS else text[: CELL_CHARS - 1] + "…"
+
+
+def funnel() -> Show:
+    """Rows kept, rejected by reason and quarantined, as bars."""
+
+    def show(table: LakeTable, day: str, frame: DataFrame, receipt: Receipt) -> Metadata:
+        if not receipt.rows_in:
+            return {}
+        counts = {"kept": receipt.rows_kept}
+        counts |= dict(sorted(receipt.reasons.items(), key=lambda kv: -kv[1]))
+        if receipt.rows_quarantined:
+            counts["quarantined"] = receipt.rows_quarantined
+        return {"funnel": bars(counts, f"{receipt.rows_in} rows in, {day}")}
+
+    return show
+
+
+def counts_of(column: str, top: int = 15) -> Show:
+    """The most frequent values of a column, as bars."""
+
+    def show(table: LakeTable, day: str, frame: DataFrame, receipt: Receipt) -> Metadata:
+        rows = frame.groupBy(column).count().orderBy("count", column, ascending=[False, True]).limit(top).collect()
+        return {f"by_{column}": bars({str(r[column]): r["count"] for r in rows}, f"rows by {column}")} if rows else {}
+
+    return show
+
+
+def histogram(column: str) -> Show:
+    """How a count or length is distributed, in bins that double."""
+
+    def show(table: LakeTable, day: str, frame: DataFrame, receipt: Receipt) -> Metadata:
+        from pyspark.sql import functions as F
+
+        bins = frame.select(F.floor(F.log2(F.greatest(F.col(column), F.lit(1)))).alias("bin")).groupBy("bin").count()
+        rows = sorted((int(r["bin"]), r["count"]) for r in bins.collect() if r["bin"] is not None)
+        if not rows:
+            return {}
+        counts = dict.fromkeys(range(rows[0][0], rows[-1][0] + 1), 0) | dict(rows)
+        return {f"{column}_histogram": bars({f"{2**b:,}+": n for b, n in counts.items()}, column)}
+
+    return show
+
+
+def bars(counts: Mapping[str, float], title: str) -> dg.MarkdownMetadataValue:
+    """A bar chart as an inline PNG, with its numbers as text below."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(FIGURE_INCHES[0], max(1.2, 0.24 * len(counts) + 0.8)), dpi=80, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    names = list(counts)[::-1]
+    drawn = axes.barh(names, [counts[n] for n in names], color=["#2f6f4f" if n == "kept" else "#4c72b0" for n in names])
+    axes.bar_label(drawn, fmt="{:,.0f}" if all(float(v).is_integer() for v in counts.values()) else "{:.3f}", padding=3)
+    axes.margins(x=0.15)
+    axes.set_title(title, fontsize=9, loc="left")
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    return picture(figure, title)
+
+
+def picture(figure: Any, title: str) -> dg.MarkdownMetadataValue:
+    """A Matplotlib figure as an inline PNG."""
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png")
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(sink.getvalue()).decode()})")
+
+
+def receipt_metadata(table_url: str, receipt: Receipt) -> Metadata:
+    """The numbers of a published day."""
+    return {
+        "dagster/partition_row_count": receipt.rows_kept,
+        "dagster/uri": dg.MetadataValue.path(table_url),
+        "rows_in": receipt.rows_in,
+        "rows_kept": receipt.rows_kept,
+        "rows_rejected": receipt.rows_rejected,
+        "rows_quarantined": receipt.rows_quarantined,
+        "kept_share": receipt.rows_kept / receipt.rows_in if receipt.rows_in else 0.0,
+        "delta_version": receipt.version if receipt.version is not None else -1,
+        "content_hash": receipt.content_hash,
+        "seconds": receipt.seconds,
+        "reasons": dg.MetadataValue.json(receipt.reasons),
+        "made_from": dg.MetadataValue.json(receipt.inputs),
+    }

@@ -1,0 +1,352 @@
+"""One stage, one declaration: what every table asset has in common lives here, once.
+
+``table_asset`` makes a Dagster asset of a contract and a way to compute a day's labelled rows. It owns reading the day's
+input, the engine, write-audit-publish, the three checks, per-day metadata and previews.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from dataset_platform.contracts import Contract
+from dataset_platform.defs.metadata import Metadata, Show, column_schema, receipt_metadata
+from dataset_platform.defs.resources import SparkResource
+from dataset_platform.errors import PlatformError, StateError
+from dataset_platform.lake import receipts
+from dataset_platform.lake.receipts import Receipt
+from dataset_platform.lake.tables import LakeTable
+from dataset_platform.partitions import daily
+from dataset_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pyspark.sql import DataFrame, SparkSession
+
+    from dataset_platform.config import PlatformConfig
+    from dataset_platform.engines.kernel import Kernel
+    from dataset_platform.lake.audit import Finding
+    from dataset_platform.lake.publishing import Outcome
+
+OWNER = "team:data-platform"
+CHECKS = {
+    "contract": ("Every row keeps the table's contract: types, ranges, nulls, uniqueness of the row key.", True),
+    "conservation": ("Every row is accounted for: in = kept + rejected + quarantined.", True),
+    "drift": ("Rows and share kept are near the median of the trailing seven days with data.", False),
+}
+
+
+@dataclass(frozen=True)
+class Day:
+    """What a stage is given to compute one day."""
+
+    key: str
+    settings: Settings
+    config: "PlatformConfig"
+    session: "Callable[[], SparkSession]"
+
+    @property
+    def spark(self) -> "SparkSession":
+        """The Spark session, started on first use."""
+        return self.session()
+
+    def table(self, contract: type[Contract]) -> LakeTable:
+        """A table of this lake."""
+        return LakeTable(contract, self.settings.lake)
+
+    def upstream(self, contract: type[Contract]) -> Receipt:
+        """The receipt of the stage above on this day.
+
+        Raises:
+            StateError: that day was never finished; says what to run.
+        """
+        receipt = receipts.read(self.settings.lake, contract, self.key)
+        if receipt is None:
+            name = contract.table_name()
+            raise StateError(
+                f"{name} has no finished {self.key}.",
+                f"Run: dataset-platform materialize {name} --partitions {self.key}",
+            )
+        return receipt
+
+
+@dataclass(frozen=True)
+class Staged:
+    """How a day's labelled rows come to be.
+
+    Attributes:
+        write: writes them as Parquet below the path it is given; None when there are none.
+        rows_in: rows given; None when the kernel tallies them.
+        inputs: content hash per input.
+        after: see ``publishing.run_stage``.
+        note: one line for people when there is nothing to do.
+    """
+
+    write: Callable[[str], None] | None
+    rows_in: int | None
+    inputs: dict[str, str] = field(default_factory=dict)
+    after: "Callable[[DataFrame], None] | None" = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The declaration of a table asset; see ``table_asset``."""
+
+    contract: type[Contract]
+    reads: type[Contract] | None
+    compute: Callable[[Day], Staged]
+    section: "Callable[[PlatformConfig], BaseModel] | None"
+    version: str
+    settle: tuple[str, ...]
+    shows: tuple[Show, ...]
+
+    @property
+    def key(self) -> dg.AssetKey:
+        """The asset key, ``[lane, artifact]``."""
+        return dg.AssetKey(self.contract.table_name().split("/"))
+
+    def config_hash(self, config: "PlatformConfig") -> str:
+        """Fingerprint of the settings that decide this stage's rows."""
+        from dataset_platform.config import fingerprint
+
+        return fingerprint(self.section(config)) if self.section else ""
+
+
+STAGES: dict[str, Stage] = {}
+
+
+def from_kernel(
+    contract: type[Contract], reads: type[Contract], kernel: "Callable[[Day], Kernel]", tallies: bool = False
+) -> Callable[[Day], Staged]:
+    """Compute a day by running a kernel over the rows of the stage above, on the configured engine."""
+
+    def compute(day: Day) -> Staged:
+        above = day.upstream(reads)
+        inputs = {reads.table_name(): above.content_hash}
+        if not above.rows_kept:
+            return Staged(None, 0, inputs, note=f"{reads.table_name()} has no rows")
+
+        def write(path: str) -> None:
+            from dataset_platform.engines.stage_writer import write_kernel_output
+
+            engine = day.config.engines.get(contract.table_name(), "spark")
+            write_kernel_output(engine, day.table(reads), day.key, kernel(day), contract, path, day.session)
+
+        return Staged(write, None if tallies else above.rows_kept, inputs)
+
+    return compute
+
+
+def table_asset(
+    contract: type[Contract],
+    *,
+    reads: type[Contract] | None = None,
+    kernel: "Callable[[Day], Kernel] | None" = None,
+    compute: Callable[[Day], Staged] | None = None,
+    section: "Callable[[PlatformConfig], BaseModel] | None" = None,
+    version: str = "1",
+    tallies: bool = False,
+    settle: Sequence[str] = (),
+    shows: Sequence[Show] = (),
+    deps: Sequence[dg.AssetDep] = (),
+    kinds: Sequence[str] = ("spark", "delta"),
+    tags: dict[str, str] | None = None,
+) -> dg.AssetsDefinition:
+    """A partitioned table asset with its contract, conservation and drift checks.
+
+    Args:
+        contract: the table; its docstring is the asset's description.
+        reads: the stage above, read on the same day.
+        kernel: makes the kernel for a day from its settings; or
+        compute: computes a day some other way.
+        section: the settings that decide the rows; their fingerprint goes into the receipt.
+        version: bump it when the same input and settings give other rows.
+        tallies: the kernel counts its own input (it reads files, not rows).
+        settle: see ``publishing.run_stage``.
+        shows: previews and plots.
+        deps: further dependencies, for example on the asset's own yesterday.
+    """
+    if compute is None:
+        assert reads is not None and kernel is not None, "a table asset needs reads and kernel, or compute"
+        compute = from_kernel(contract, reads, kernel, tallies)
+    stage = Stage(contract, reads, compute, section, version, tuple(settle), tuple(shows))
+    STAGES[contract.table_name()] = stage
+    own_deps = [dg.AssetDep(dg.AssetKey(reads.table_name().split("/")))] if reads else []
+    spec = dg.AssetSpec(
+        stage.key,
+        deps=[*own_deps, *deps],
+        description=contract.__doc__,
+        group_name=contract.lane_name(),
+        kinds=set(kinds),
+        owners=[OWNER],
+        tags={"layer": "table", **(tags or {})},
+        code_version=version,
+        partitions_def=daily,
+        skippable=True,
+        metadata={
+            "dagster/column_schema": column_schema(contract),
+            "dagster/table_name": contract.table_name(),
+            "row_key": ", ".join(contract.row_key()),
+        },
+    )
+    checks = _check_specs(stage.key)
+
+    @dg.multi_asset(specs=[spec], check_specs=checks, can_subset=True, name="__".join(stage.key.path))
+    def run(context: dg.AssetExecutionContext, spark: SparkResource) -> Iterator[Any]:
+        day = make_day(context.partition_key, spark)
+        wanted = [c for c in checks if c.key in context.selected_asset_check_keys]
+        with as_failure():
+            if context.selected_asset_keys:
+                outcome, metadata = materialize_day(stage, day)
+                context.log.info(outcome_line(outcome))
+                if outcome.published:
+                    yield dg.MaterializeResult(asset_key=stage.key, metadata=metadata)
+                findings = outcome.findings
+            else:
+                findings = check_day(stage, day)
+        yield from check_results(stage.key, findings, wanted)
+
+    return run
+
+
+def _check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    with warnings.catch_warnings():
+        # partitions on check specs are in preview; without them a range shows one result for all its days
+        warnings.simplefilter("ignore", category=dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(name, asset=key, description=text, blocking=blocking, partitions_def=daily)
+            for name, (text, blocking) in CHECKS.items()
+        ]
+
+
+def make_day(key: str, spark: SparkResource) -> Day:
+    """The day as stages see it, with settings and configuration from the environment."""
+    from dataset_platform.config import load_config
+
+    return Day(key, Settings.from_env(), load_config(), lambda: spark.spark_session)
+
+
+def materialize_day(stage: Stage, day: Day) -> "tuple[Outcome, Metadata]":
+    """Compute, audit and publish a day; its outcome, and the metadata to show when it was published."""
+    from dataset_platform.engines.progress import report, spark_tasks
+    from dataset_platform.lake.publishing import StageRun, publish_nothing, run_stage
+
+    name = f"{stage.contract.table_name()} {day.key}"
+    report(name)
+    staged = stage.compute(day)
+    run = StageRun(
+        stage.contract, day.settings.lake, day.key, stage.version, stage.config_hash(day.config), staged.inputs
+    )
+    if staged.write is None:
+        outcome = publish_nothing(run, staged.note)
+        return outcome, receipt_metadata(day.table(stage.contract).url, outcome.receipt) | {"note": staged.note}
+    spark = day.spark
+    with spark_tasks(spark, name):
+        outcome = run_stage(spark, run, staged.write, staged.rows_in, stage.settle, staged.after)
+        if not outcome.published:
+            return outcome, {}
+        metadata = receipt_metadata(day.table(stage.contract).url, outcome.receipt)
+        if outcome.receipt.rows_kept:
+            rows = day.table(stage.contract).read_spark(spark, day.key)
+            for show in stage.shows:
+                metadata |= show(day.table(stage.contract), day.key, rows, outcome.receipt)
+    return outcome, metadata
+
+
+def check_day(stage: Stage, day: Day) -> "list[Finding]":
+    """Check a published day again, on what lies in the lake now.
+
+    Raises:
+        StateError: the day was never finished.
+    """
+    from dataset_platform.contracts import Quarantine, Rejections
+    from dataset_platform.lake.audit import Finding, conservation_finding, contract_finding, drift_finding
+
+    receipt = day.upstream(stage.contract)
+    table = day.table(stage.contract)
+    if receipt.rows_kept:
+        rows = table.read_spark(day.spark, day.key).select(*stage.contract.data_schema().names)
+        contract = contract_finding(rows, stage.contract, day.key)
+    else:
+        contract = Finding("contract", True, "no rows on this day")
+    found = {
+        "kept": count_rows(table, day.key),
+        "rejected": count_rows(day.table(Rejections), day.key, stage.contract),
+        "quarantined": count_rows(day.table(Quarantine), day.key, stage.contract),
+    }
+    above = receipts.read(day.settings.lake, stage.reads, day.key) if stage.reads else None
+    counts_rows = above is not None and stage.reads is not None and not _counts_files(stage)
+    conservation = conservation_finding(receipt, found, above.rows_kept if above and counts_rows else None)
+    drift = drift_finding(receipt, receipts.trailing(day.settings.lake, stage.contract, day.key))
+    return [contract, conservation, drift]
+
+
+def _counts_files(stage: Stage) -> bool:
+    """Whether the stage above holds files, so that its rows are not this stage's."""
+    return stage.reads is not None and "path" in stage.reads.row_key()
+
+
+def count_rows(table: LakeTable, day: str, stage: type[Contract] | None = None) -> int:
+    """Rows of a day (and of a stage, in a ledger table), from file statistics: nothing is read."""
+    import pyarrow as pa
+
+    if not table.exists():
+        return 0
+    actions = pa.table(table.delta().get_add_actions(flatten=True)).to_pylist()
+    return sum(
+        a["num_records"]
+        for a in actions
+        if str(a["partition.ingestion_date"]) == day
+        and (stage is None or (a["partition.lane"], a["partition.stage"]) == (stage.lane_name(), stage.artifact_name()))
+    )
+
+
+def check_results(
+    key: dg.AssetKey, findings: "Sequence[Finding]", wanted: Sequence[dg.AssetCheckSpec]
+) -> Iterator[dg.AssetCheckResult]:
+    """Findings as Dagster's check results, those that were asked for."""
+    by_name = {f.name: f for f in findings}
+    for spec in wanted:
+        finding = by_name[spec.name]
+        yield dg.AssetCheckResult(
+            asset_key=key,
+            check_name=finding.name,
+            passed=finding.passed,
+            severity=dg.AssetCheckSeverity[finding.severity],
+            description=finding.message,
+            metadata={"details": dg.MetadataValue.json(finding.details)} if finding.details else {},
+        )
+
+
+def outcome_line(outcome: "Outcome") -> str:
+    """A finished stage in one line."""
+    r = outcome.receipt
+    line = f"{r.table} {r.day}: {r.rows_in} in, {r.rows_kept} kept, {r.rows_rejected} rejected, {r.rows_quarantined} quarantined"
+    if outcome.published:
+        return line
+    failed = "; ".join(f"{f.name}: {f.message}" for f in outcome.findings if not f.passed and f.severity == "ERROR")
+    return f"{line}; NOT published: {failed}. The staged rows are in {outcome.staging}"
+
+
+class as_failure:
+    """Turn an expected error into a Dagster failure of one line that no retry can mend."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, PlatformError):
+            raise dg.Failure(f"{error.message} {error.hint}".strip(), allow_retries=False) from error
+        cause = _kernel_error(error) if error is not None else None
+        if cause:
+            raise dg.Failure(cause, allow_retries=False) from error
+
+
+def _kernel_error(error: BaseException) -> str:
+    """The platform's own message inside an exception that crossed Spark's or Ray's process border."""
+    found = re.search(r"dataset_platform\.errors\.(\w+): (.+)", str(error))
+    return found.group(2).strip() if found else ""

@@ -1,0 +1,295 @@
+"""``tokens/manifest`` and ``tokens/mixtures``: what a training run reads, and the card that describes it.
+
+Replacing ``manifest.json`` is the commit: until then readers see the shards of the manifest before.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+import dataset_platform
+from dataset_platform.contracts import DedupedCorpus, Documents, FilteredDocuments
+from dataset_platform.defs.artifacts import Made
+from dataset_platform.defs.metadata import bars, markdown_table
+from dataset_platform.defs.stages import Day
+from dataset_platform.defs.tokens import shards
+from dataset_platform.errors import ContractError, StateError
+from dataset_platform.lake import artifacts, receipts, storage
+from dataset_platform.lake.locks import lock
+from dataset_platform.settings import join
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dataset_platform.kernels.tokens.manifest import Manifest, ShardEntry
+    from dataset_platform.lake.audit import Finding
+
+MANIFEST_CHECKS = {
+    "complete": ("The manifest lists the shards of every finished day, in its order, as they lie there.", True),
+    "one_tokenizer": ("All shards were made with the tokenizer that is there now.", True),
+}
+MIXTURES_CHECKS = {
+    "achieved": ("Shares that a reader of whole documents will see are within a point of the shares asked.", False),
+    "current": ("The mixtures were planned for the shards that the manifest lists now.", True),
+}
+SHARE_TOLERANCE = 0.01
+
+
+def make_manifest(day: Day) -> Made:
+    """Gather the entries of all finished days, verify the files, replace the manifest and its card.
+
+    Raises:
+        StateError: no day has shards.
+    """
+    from dataset_platform.kernels.tokens import manifest
+
+    started = time.monotonic()
+    root = day.settings.artifacts
+    with lock(day.settings.lake, "tokens/manifest"):
+        entries = _all_entries(day)
+        tokenizer = artifacts.require_tokenizer(root)
+        seed = day.config.tokens.shards.seed
+        data = manifest.build(entries, seed, tokenizer.fingerprint, tokenizer.vocab_size)
+        findings = _manifest_findings(day, data)
+        published = all(f.passed for f in findings)
+        if published:
+            storage.write_bytes(join(artifacts.folder(root, "manifest"), "README.md"), _card(day, entries).encode())
+            storage.write_bytes(manifest_path(root), data)
+        parsed = manifest.parse(data)
+    return Made(findings, _manifest_metadata(root, parsed, time.monotonic() - started), published)
+
+
+def manifest_path(root: str) -> str:
+    """Where the manifest lies."""
+    return join(artifacts.folder(root, "manifest"), "manifest.json")
+
+
+def mixtures_path(root: str) -> str:
+    """Where the mixtures lie."""
+    return join(artifacts.folder(root, "mixtures"), "mixtures.json")
+
+
+def _read(path: str, name: str) -> bytes:
+    try:
+        return storage.read_bytes(path)
+    except FileNotFoundError:
+        raise StateError(f"There is no {path} yet.", f"Run: dataset-platform materialize {name}") from None
+
+
+def _all_entries(day: Day) -> list[ShardEntry]:
+    days = receipts.days(day.settings.lake, shards.TABLE)
+    entries = [e for d in days for e in artifacts.read_entries(day.settings.artifacts, d)]
+    if not entries:
+        raise StateError(
+            "No day has shards to list in a manifest.",
+            "Run: dataset-platform materialize tokens/tokenized_shards --partitions A:B",
+        )
+    return entries
+
+
+def audit_manifest(day: Day) -> list[Finding]:
+    """The checks of the manifest that is there.
+
+    Raises:
+        StateError: there is none.
+    """
+    return _manifest_findings(day, _read(manifest_path(day.settings.artifacts), "tokens/manifest"))
+
+
+def _manifest_findings(day: Day, data: bytes) -> list[Finding]:
+    from dataset_platform.kernels.tokens import manifest
+    from dataset_platform.lake.audit import Finding
+
+    root = day.settings.artifacts
+    try:
+        listed = manifest.verify(data, lambda path: storage.read_bytes(join(root, path)))
+        missing = {e.shard_id for e in _all_entries(day)} ^ {e.shard_id for e in listed.shards}
+        line = f"{len(listed.shards)} shards listed and verified"
+        if missing:
+            line = f"{len(missing)} shards differ from the finished days, such as {min(missing)}"
+        complete = Finding("complete", not missing, line)
+    except (ContractError, OSError) as e:
+        complete = Finding("complete", False, str(e))
+    fingerprint = artifacts.require_tokenizer(root).fingerprint
+    stale = manifest.stale_shards(manifest.parse(data).shards, fingerprint)
+    line = f"all shards carry {fingerprint[:12]}"
+    if stale:
+        days = sorted({s.split("/")[0] for s in stale})
+        some = ", ".join(stale[:5]) + (" …" if len(stale) > 5 else "")
+        line = (
+            f"{len(stale)} shards were made with another tokenizer: {some}. "
+            f"Run: dataset-platform materialize tokens/tokenized_shards --partitions {days[0]}:{days[-1]}"
+        )
+    one = Finding("one_tokenizer", not stale, line, details={"stale": stale} if stale else {})
+    return [complete, one]
+
+
+def _manifest_metadata(root: str, parsed: Manifest, seconds: float) -> dict[str, Any]:
+    tokens: dict[str, float] = {}
+    for entry in parsed.shards:
+        tokens[entry.source] = tokens.get(entry.source, 0) + entry.tokens
+    names = ["shard_id", "records", "tokens", "bucket", "file_sha256"]
+    return {
+        "dagster/uri": dg.MetadataValue.path(manifest_path(root)),
+        "rows_in": parsed.totals.records,
+        "rows_kept": parsed.totals.records,
+        "tokens": parsed.totals.tokens,
+        "shards": parsed.totals.shards,
+        "seed": parsed.seed,
+        "tokenizer": parsed.tokenizer.fingerprint,
+        "seconds": round(seconds, 3),
+        "tokens_by_source": bars(dict(sorted(tokens.items())), "tokens by source"),
+        "preview": dg.MetadataValue.md(markdown_table(names, [e.model_dump() for e in parsed.shards[:10]])),
+    }
+
+
+def _card(day: Day, entries: list[ShardEntry]) -> str:
+    """The dataset card: facts from the entries, the receipts and the corpus."""
+    from pyspark.sql import functions as F
+
+    from dataset_platform.engines.spark import map_in_arrow
+    from dataset_platform.kernels.tokens import card
+
+    lake = day.settings.lake
+    tokenizer = artifacts.require_tokenizer(day.settings.artifacts)
+    days = sorted({e.ingestion_date for e in entries})
+    corpus = day.table(DedupedCorpus).read_spark(day.spark).where(F.col("ingestion_date").isin(days))
+    sketches = map_in_arrow(corpus.select("source", "url"), card.host_sketches, card.HOST_SKETCH_SCHEMA)
+    hosts = card.distinct_hosts(iter(sketches.toArrow().to_batches()))
+    languages = {r["language"]: r["count"] for r in corpus.groupBy("language").count().collect()}
+    facts = card.CardFacts(
+        title="Training shards",
+        summary="Made by dataset-platform from raw crawls; every record traces back to the bytes it came from.",
+        first_day=days[0],
+        last_day=days[-1],
+        languages=dict(sorted(languages.items(), key=lambda kv: (-kv[1], kv[0]))),
+        sources=[_source(name, entries, hosts, day) for name in sorted({e.source for e in entries})],
+        funnel=[step for name in FUNNEL if (step := _funnel_step(lake, name, days)) is not None],
+        versions={"dataset-platform": dataset_platform.__version__, **_table_versions(lake, days)},
+        tokenizer_fingerprint=tokenizer.fingerprint,
+        vocab_size=tokenizer.vocab_size,
+        held_out=dict((tokenizer.training or {}).get("metrics") or {}),  # type: ignore[call-overload]
+    )
+    return card.dataset_card(facts)
+
+
+FUNNEL = (Documents.table_name(), FilteredDocuments.table_name(), DedupedCorpus.table_name(), shards.TABLE)
+
+
+def _source(name: str, entries: list[ShardEntry], hosts: dict[str, int], day: Day) -> Any:
+    from dataset_platform.kernels.tokens.card import SourceFacts
+
+    own = [e for e in entries if e.source == name]
+    return SourceFacts(
+        name=name,
+        licence=day.config.tokens.licences.get(name),
+        records=sum(e.records for e in own),
+        tokens=sum(e.tokens for e in own),
+        shards=len(own),
+        distinct_hosts=hosts.get(name),
+    )
+
+
+def _funnel_step(lake: str, table: str, days: list[str]) -> Any:
+    from dataset_platform.kernels.tokens.card import FunnelStep
+
+    found = [r for d in days if (r := receipts.read(lake, table, d)) is not None]
+    if not found:
+        return None
+    reasons: dict[str, int] = {}
+    for receipt in found:
+        for reason, count in receipt.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    return FunnelStep(
+        stage=table,
+        rows_in=sum(r.rows_in for r in found),
+        rows_kept=sum(r.rows_kept for r in found),
+        rows_rejected=sum(r.rows_rejected for r in found),
+        rows_quarantined=sum(r.rows_quarantined for r in found),
+        reasons=dict(sorted(reasons.items())),
+    )
+
+
+def _table_versions(lake: str, days: list[str]) -> dict[str, str]:
+    versions: dict[str, str] = {}
+    for table in FUNNEL[:3]:
+        found = [r.version for d in days if (r := receipts.read(lake, table, d)) and r.version is not None]
+        if found:
+            versions[table] = f"Delta version {max(found)}"
+    return versions
+
+
+def make_mixtures(day: Day) -> Made:
+    """Plan the phases over the manifest's shards.
+
+    Raises:
+        StateError: there is no manifest.
+        MixtureError: a weight cannot be met within its cap.
+    """
+    from dataset_platform.kernels.tokens import manifest, mixtures
+    from dataset_platform.kernels.tokens.shards import record_lengths
+
+    started = time.monotonic()
+    root = day.settings.artifacts
+    listed = manifest.parse(_read(manifest_path(root), "tokens/manifest"))
+
+    def lengths(entry: ShardEntry) -> np.ndarray:
+        return record_lengths(storage.read_bytes(join(root, entry.tsv_path)))
+
+    data = mixtures.plan(listed.shards, lengths, day.config.tokens.mixtures)
+    findings = _mixtures_findings(day, data)
+    published = all(f.passed or f.severity == "WARN" for f in findings)
+    if published:
+        storage.write_bytes(mixtures_path(root), data)
+    return Made(findings, _mixtures_metadata(root, json.loads(data), time.monotonic() - started), published)
+
+
+def audit_mixtures(day: Day) -> list[Finding]:
+    """The checks of the mixtures that are there.
+
+    Raises:
+        StateError: there are none.
+    """
+    return _mixtures_findings(day, _read(mixtures_path(day.settings.artifacts), "tokens/mixtures"))
+
+
+def _mixtures_findings(day: Day, data: bytes) -> list[Finding]:
+    from dataset_platform.kernels.tokens import manifest, mixtures
+    from dataset_platform.lake.audit import Finding
+
+    content = json.loads(data)
+    off = {
+        f"{phase} {source}": round(share - content[phase]["weights"][source], 4)
+        for phase in mixtures.PHASES
+        for source, share in content[phase]["achieved"].items()
+        if abs(share - content[phase]["weights"][source]) > SHARE_TOLERANCE
+    }
+    line = "; ".join(f"{name} off by {value:+.1%}" for name, value in off.items())
+    achieved = Finding("achieved", not off, line or "every share is met within a point", "WARN", details=off)
+    listed = manifest.parse(_read(manifest_path(day.settings.artifacts), "tokens/manifest"))
+    same = content["manifest"]["identity"] == mixtures.manifest_identity(listed.shards)
+    line = "planned for the manifest's shards" if same else "the manifest lists other shards now; materialize again"
+    return [achieved, Finding("current", same, line)]
+
+
+def _mixtures_metadata(root: str, content: dict[str, Any], seconds: float) -> dict[str, Any]:
+    from dataset_platform.kernels.tokens.mixtures import PHASES
+
+    rows = [
+        {"phase": phase, "source": source, **values}
+        for phase in PHASES
+        for source, values in content[phase]["sources"].items()
+    ]
+    names = ["phase", "source", "weight", "achieved", "tokens_asked", "tokens", "records", "repeats", "cap"]
+    return {
+        "dagster/uri": dg.MetadataValue.path(mixtures_path(root)),
+        "seconds": round(seconds, 3),
+        "rows_in": sum(content[p]["records"] for p in PHASES),
+        "rows_kept": sum(content[p]["records"] for p in PHASES),
+        "notes": "; ".join(content["notes"]) or "none",
+        "shares": dg.MetadataValue.md(markdown_table(names, rows)),
+    }

@@ -1,0 +1,158 @@
+"""``tokens/tokenized_shards``: a day of the corpus as shards, TSVs and a list of entries that the manifest gathers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from dataset_platform.contracts import DedupedCorpus
+from dataset_platform.defs.artifacts import Made
+from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
+from dataset_platform.defs.stages import Day
+from dataset_platform.errors import ContractError
+from dataset_platform.lake import artifacts, receipts, storage
+from dataset_platform.lake.locks import lock
+from dataset_platform.lake.receipts import Receipt
+from dataset_platform.settings import join
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataset_platform.engines.sharding import ShardJob
+    from dataset_platform.kernels.tokens.manifest import ShardEntry
+    from dataset_platform.lake.audit import Finding
+
+TABLE = "tokens/tokenized_shards"
+VERSION = "1"
+CHECKS = {
+    "contract": ("Every shard is the file its entry means, and agrees with its TSV record by record.", True),
+    "conservation": ("Every document of the corpus is in exactly one shard.", True),
+    "drift": ("Rows are near the median of the trailing seven days with data.", False),
+}
+
+
+def make_shards(day: Day) -> Made:
+    """Tokenize and shard the day into a staging folder, audit it there, then publish.
+
+    Raises:
+        StateError: the corpus of the day is unfinished, or there is no tokenizer.
+    """
+    from dataset_platform.engines.progress import spark_tasks
+    from dataset_platform.engines.sharding import encode_day, write_shards
+
+    above = day.upstream(DedupedCorpus)
+    lake, root = day.settings.lake, day.settings.artifacts
+    with lock(lake, f"{TABLE} of {day.key}"):
+        started = time.monotonic()
+        staging = join(root, "_staging", TABLE, day.key)
+        storage.delete(staging)
+        if not above.rows_kept:
+            return _publish(day, above, staging, [], "", started, note=f"{DedupedCorpus.table_name()} has no rows")
+        job = _job(day, staging)
+        encoded = join(lake, "_staging", TABLE, day.key)
+        storage.delete(encoded)
+        engine = day.config.engines.get(TABLE, "spark")
+        with spark_tasks(day.spark, f"{TABLE} {day.key}"):
+            encode_day(engine, day.table(DedupedCorpus), job, encoded, lambda: day.spark)
+            entries = write_shards(day.spark, encoded, job)
+        made = _publish(day, above, staging, entries, job.fingerprint, started)
+        storage.delete(encoded)
+        return made
+
+
+def _job(day: Day, staging: str) -> ShardJob:
+    from dataset_platform.engines.sharding import ShardJob
+
+    tokenizer = artifacts.require_tokenizer(day.settings.artifacts)
+    tokens = day.config.tokens
+    return ShardJob(day.key, staging, tokens.shards, tokens.tokenizer, tokenizer.vocab_json, tokenizer.merges_txt)
+
+
+def _publish(
+    day: Day, above: Receipt, staging: str, entries: list[ShardEntry], fingerprint: str, started: float, note: str = ""
+) -> Made:
+    from dataset_platform.config import fingerprint as settings_fingerprint
+    from dataset_platform.lake.audit import conservation_finding, drift_finding
+
+    root, lake = day.settings.artifacts, day.settings.lake
+    receipt = Receipt(
+        table=TABLE,
+        day=day.key,
+        rows_in=above.rows_kept,
+        rows_kept=sum(e.records for e in entries),
+        rows_rejected=0,
+        rows_quarantined=0,
+        content_hash=artifacts.entries_hash(entries),
+        inputs={DedupedCorpus.table_name(): above.content_hash, "tokens/tokenizer": fingerprint},
+        code_version=VERSION,
+        config_hash=settings_fingerprint(day.config.tokens.shards),
+        extra={"tokens": sum(e.tokens for e in entries), "shards": len(entries)},
+    )
+    findings = [contract_of(staging, entries), conservation_finding(receipt)]
+    published = all(f.passed for f in findings)
+    if published:
+        receipts.remove(lake, TABLE, day.key)
+        artifacts.publish_shards(root, staging, day.key, entries)
+        storage.delete(staging)
+        receipt = replace(receipt, seconds=round(time.monotonic() - started, 3))
+        receipts.write(lake, receipt)
+    findings.append(drift_finding(receipt, receipts.trailing(lake, TABLE, day.key)))
+    return Made(findings, _metadata(root, receipt, entries, fingerprint, note), published)
+
+
+def contract_of(root: str, entries: Sequence[ShardEntry]) -> Finding:
+    """Whether every shard and TSV below ``root`` is what its entry says."""
+    from dataset_platform.kernels.tokens.manifest import verify_entry
+    from dataset_platform.lake.audit import Finding
+
+    for entry in entries:
+        try:
+            parquet, tsv = (storage.read_bytes(join(root, path)) for path in (entry.path, entry.tsv_path))
+            verify_entry(entry, parquet, tsv)
+        except (ContractError, OSError) as e:
+            return Finding("contract", False, f"{entry.shard_id}: {e}", details={"shard": entry.shard_id})
+    return Finding("contract", True, f"{len(entries)} shards agree with their entries and TSVs")
+
+
+def audit_shards(day: Day) -> list[Finding]:
+    """The checks of a day's shards as they lie there now.
+
+    Raises:
+        StateError: the day was never finished; says what to run.
+    """
+    from dataset_platform.errors import StateError
+    from dataset_platform.lake.audit import conservation_finding, drift_finding
+
+    receipt = receipts.read(day.settings.lake, TABLE, day.key)
+    if receipt is None:
+        raise StateError(
+            f"{TABLE} has no finished {day.key}.", f"Run: dataset-platform materialize {TABLE} --partitions {day.key}"
+        )
+    entries = artifacts.read_entries(day.settings.artifacts, day.key)
+    above = receipts.read(day.settings.lake, DedupedCorpus, day.key)
+    found = {"kept": sum(e.records for e in entries)}
+    return [
+        contract_of(day.settings.artifacts, entries),
+        conservation_finding(receipt, found, above.rows_kept if above else None),
+        drift_finding(receipt, receipts.trailing(day.settings.lake, TABLE, day.key)),
+    ]
+
+
+def _metadata(root: str, receipt: Receipt, entries: list[ShardEntry], fingerprint: str, note: str) -> dict[str, object]:
+    metadata = receipt_metadata(artifacts.shards_folder(root, receipt.day), receipt)
+    metadata |= {"tokens": receipt.extra["tokens"], "shards": len(entries), "tokenizer": fingerprint or "none"}
+    if note:
+        metadata["note"] = note
+    if entries:
+        tokens: dict[str, float] = {}
+        for entry in sorted(entries, key=lambda e: (e.source, e.bucket)):
+            name = f"{entry.source} b{entry.bucket}"
+            tokens[name] = tokens.get(name, 0) + entry.tokens
+        metadata["tokens_by_bucket"] = bars(tokens, "tokens by source and length bucket")
+        rows = [e.model_dump() for e in entries[:20]]
+        names = ["shard_id", "records", "tokens", "size_bytes", "file_sha256"]
+        metadata["preview"] = dg.MetadataValue.md(markdown_table(names, rows))
+    return metadata

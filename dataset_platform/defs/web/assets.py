@@ -1,0 +1,116 @@
+"""The web lane: WARC files → documents → filtered documents → deduplicated corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO
+
+import dagster as dg
+
+from dataset_platform.contracts import DedupedCorpus, Documents, FilteredDocuments, RawWarcs
+from dataset_platform.defs.metadata import counts_of, funnel, histogram, sample
+from dataset_platform.defs.stages import Day, Staged, table_asset
+from dataset_platform.defs.web.dedup import compute_deduped
+
+if TYPE_CHECKING:
+    from dataset_platform.engines.kernel import Kernel
+
+TEXT_COLUMNS = ("doc_id", "url", "language", "language_score", "text_length", "text")
+
+
+def list_raw(day: Day) -> Staged:
+    """The inventory of the day's raw folder."""
+    import pyarrow as pa
+
+    from dataset_platform.lake import storage
+    from dataset_platform.lake.inventory import warc_inventory
+
+    rows, ignored = warc_inventory(day.settings, day.key)
+    where = day.settings.raw_day("web", day.key)
+    if not rows.num_rows:
+        passed_over = f" ({len(ignored)} other files there, for example {ignored[0]})" if ignored else ""
+        return Staged(None, 0, note=f"no .warc, .warc.gz or .warc.zst files under {where}{passed_over}")
+
+    def write(path: str) -> None:
+        import pyarrow.parquet as pq
+
+        labelled = RawWarcs.labelled_schema()
+        blanks = [pa.nulls(rows.num_rows, f.type) for f in labelled if f.name not in rows.column_names]
+        table = pa.Table.from_arrays([*rows.columns, *blanks], schema=labelled)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink)
+        storage.write_bytes(f"{path}/part-0.parquet", sink.getvalue().to_pybytes())
+
+    return Staged(write, rows.num_rows)
+
+
+def opener(raw_root: str) -> Callable[[str], tuple[BinaryIO, int]]:
+    """Opens an inventory path; picklable, so that workers open files themselves."""
+
+    def open_input(path: str) -> tuple[BinaryIO, int]:
+        from dataset_platform.lake import storage
+        from dataset_platform.settings import is_url, join
+
+        return storage.open_input(path if is_url(path) else join(raw_root, path))
+
+    return open_input
+
+
+def documents_kernel(day: Day) -> Kernel:
+    """The kernel that reads the day's WARC files."""
+    from dataset_platform.kernels.web.documents import extract_documents
+    from dataset_platform.lake import storage
+    from dataset_platform.setup.lid_model import lid_model_path
+
+    web = day.config.web
+    config = web.documents
+    if web.url_blocklist_file:
+        lines = storage.read_bytes(web.url_blocklist_file).decode("utf-8").splitlines()
+        blocked = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+        config = config.model_copy(update={"url_blocklist": (*config.url_blocklist, *blocked)})
+    return extract_documents(config, str(lid_model_path()), opener(day.settings.raw))
+
+
+def filters_kernel(day: Day) -> Kernel:
+    """The kernel that measures and filters."""
+    from dataset_platform.kernels.web.filters import filter_documents
+
+    return filter_documents(day.config.web.filters)
+
+
+raw_warcs = table_asset(RawWarcs, compute=list_raw, shows=[sample(10)], kinds=("s3", "delta"), tags={"layer": "raw"})
+
+documents = table_asset(
+    Documents,
+    reads=RawWarcs,
+    kernel=documents_kernel,
+    section=lambda config: config.web.documents,
+    tallies=True,
+    settle=("warc_date DESC NULLS LAST", "file", "offset"),
+    shows=[funnel(), counts_of("language"), histogram("text_length"), sample(5, TEXT_COLUMNS)],
+)
+
+filtered_documents = table_asset(
+    FilteredDocuments,
+    reads=Documents,
+    kernel=filters_kernel,
+    section=lambda config: config.web.filters,
+    shows=[funnel(), counts_of("language"), histogram("word_count"), sample(5, TEXT_COLUMNS)],
+)
+
+deduped_corpus = table_asset(
+    DedupedCorpus,
+    reads=FilteredDocuments,
+    compute=compute_deduped,
+    section=lambda config: config.web.dedup,
+    deps=[
+        # a day is judged on all earlier ones, so Dagster runs the days in order
+        dg.AssetDep(
+            dg.AssetKey(["web", "deduped_corpus"]),
+            partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1),
+        )
+    ],
+    shows=[funnel(), counts_of("language"), histogram("cluster_size"), sample(5, (*TEXT_COLUMNS, "cluster_size"))],
+)
+
+ASSETS = [raw_warcs, documents, filtered_documents, deduped_corpus]

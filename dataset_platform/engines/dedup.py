@@ -1,0 +1,237 @@
+"""Exact and near-duplicate clusters of a day against itself and all earlier days, on Spark.
+
+Candidates come from equal text hashes and from shared MinHash bands; near ones are verified by the true Jaccard
+similarity of their word 5-gram sets before anything is joined, so that chains of false candidates never form. Links of
+earlier days are read back as state; the connected components of all links are the clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from dataset_platform.engines.components import component_labels
+from dataset_platform.engines.kernel import Kernel
+from dataset_platform.engines.spark import map_in_arrow
+from dataset_platform.kernels.web import minhash
+from dataset_platform.kernels.web.duplicates import DedupConfig
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+BANDS = pa.schema([("doc_id", pa.string()), ("band_key", pa.int64())])
+PAIRS = pa.schema([("a", pa.string()), ("b", pa.string()), ("capped", pa.bool_())])
+VERIFIED = pa.schema([("a", pa.string()), ("b", pa.string()), ("jaccard", pa.float64())])
+
+
+@dataclass(frozen=True)
+class DayInputs:
+    """What a day is judged on.
+
+    Attributes:
+        today: the day's documents: doc_id, text_hash, minhash, text_length, language_score, ingestion_date.
+        earlier: the same columns of all earlier days (the signature index).
+        texts: doc_id, text of both; only candidates are read.
+        links: verified links of earlier days: doc_id, linked_doc_id.
+    """
+
+    today: DataFrame
+    earlier: DataFrame
+    texts: DataFrame
+    links: DataFrame
+
+
+def rank(prefix: str = "") -> Column:
+    """Who stays of a cluster: earliest day, longest text, highest language score, smallest id."""
+    from pyspark.sql import functions as F
+
+    column = {c: F.col(f"{prefix}{c}") for c in ("ingestion_date", "text_length", "language_score", "doc_id")}
+    return F.struct(
+        column["ingestion_date"].alias("day"),
+        (-column["text_length"]).alias("shorter"),
+        (-column["language_score"]).alias("surer"),
+        column["doc_id"].alias("doc_id"),
+    )
+
+
+def find_links(inputs: DayInputs, config: DedupConfig) -> DataFrame:
+    """Links found on this day: doc_id (the later by rank), linked_doc_id, kind (exact, near), jaccard."""
+    from pyspark.sql import functions as F
+
+    exact = _exact_links(inputs)
+    today_firsts = inputs.today.join(exact.select("doc_id"), "doc_id", "left_anti")
+    # documents of earlier days with equal text are linked already: one of them stands for all
+    earlier_firsts = inputs.earlier.groupBy("text_hash").agg(
+        F.min_by("doc_id", rank()).alias("doc_id"), F.min_by("minhash", rank()).alias("minhash")
+    )
+    pairs = _candidate_pairs(today_firsts, earlier_firsts, config)
+    near = _verified(pairs, inputs.texts, config)
+    known = inputs.today.unionByName(inputs.earlier)
+    ranks = known.select("doc_id", rank().alias("rank"))
+    ranked = near.join(ranks.select(F.col("doc_id").alias("a"), F.col("rank").alias("rank_a")), "a")
+    ranked = ranked.join(ranks.select(F.col("doc_id").alias("b"), F.col("rank").alias("rank_b")), "b")
+    later_is_a = F.col("rank_a") > F.col("rank_b")
+    near_links = ranked.select(
+        F.when(later_is_a, F.col("a")).otherwise(F.col("b")).alias("doc_id"),
+        F.when(later_is_a, F.col("b")).otherwise(F.col("a")).alias("linked_doc_id"),
+        F.lit("near").alias("kind"),
+        "jaccard",
+    )
+    return exact.unionByName(near_links)
+
+
+def _exact_links(inputs: DayInputs) -> DataFrame:
+    """Today's documents whose normalised text stands elsewhere at a better rank, linked to the best."""
+    from pyspark.sql import functions as F
+
+    hashes = inputs.today.select("text_hash").distinct()
+    candidates = inputs.today.unionByName(inputs.earlier).join(hashes, "text_hash", "left_semi")
+    best = candidates.groupBy("text_hash").agg(F.min_by("doc_id", rank()).alias("linked_doc_id"))
+    linked = inputs.today.join(best, "text_hash").where("doc_id <> linked_doc_id")
+    return linked.select("doc_id", "linked_doc_id", F.lit("exact").alias("kind"), F.lit(1.0).alias("jaccard"))
+
+
+def _candidate_pairs(today: DataFrame, earlier: DataFrame, config: DedupConfig) -> DataFrame:
+    """Pairs (a < b) that share a band and have at least one member of today."""
+    from pyspark.sql import functions as F
+
+    kernel = band_kernel(config)
+    new = map_in_arrow(today.select("doc_id", "minhash"), kernel, BANDS).withColumn("today", F.lit(True))
+    old = map_in_arrow(earlier.select("doc_id", "minhash"), kernel, BANDS).withColumn("today", F.lit(False))
+    old = old.join(new.select("band_key").distinct(), "band_key", "left_semi")
+    buckets = (
+        new.unionByName(old)
+        .groupBy("band_key")
+        .agg(F.sort_array(F.collect_list(F.struct("doc_id", "today"))).alias("members"))
+        .where(F.size("members") > 1)
+        .select(F.col("members.doc_id").alias("ids"), F.col("members.today").alias("today"))
+    )
+    return map_in_arrow(buckets, pair_kernel(config), PAIRS).select("a", "b").distinct()
+
+
+def band_kernel(config: DedupConfig) -> Kernel:
+    """(doc_id, minhash) → (doc_id, band_key), one row per band."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        width = config.bands * config.rows
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            raw = b"".join(batch.column("minhash").to_pylist())
+            signatures = np.frombuffer(raw, dtype="<u4").reshape(batch.num_rows, width)
+            keys = minhash.band_keys(signatures, config.bands, config.rows).view(np.int64)
+            ids = batch.column("doc_id").take(pa.array(np.repeat(np.arange(batch.num_rows), config.bands)))
+            yield pa.RecordBatch.from_arrays([ids, pa.array(keys.reshape(-1))], schema=BANDS)
+
+    return run
+
+
+def pair_kernel(config: DedupConfig) -> Kernel:
+    """(ids, today) per bucket → pairs with a member of today.
+
+    A bucket of more than ``max_bucket`` documents would give a quadratic number of pairs; there each document is paired
+    with the first ``bucket_hubs`` only, which keeps templates connected without comparing all with all.
+    """
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            columns: list[list[pa.Array]] = [[], [], []]
+            ids, today = batch.column("ids"), batch.column("today")
+            for i in range(batch.num_rows):
+                members, flags = ids[i].values, today[i].values.to_numpy(zero_copy_only=False)
+                count = len(members)
+                capped = count > config.max_bucket
+                left, right = (
+                    np.triu_indices(count, k=1, m=count) if not capped else _hub_pairs(count, config.bucket_hubs)
+                )
+                wanted = flags[left] | flags[right]
+                columns[0].append(members.take(pa.array(left[wanted])))
+                columns[1].append(members.take(pa.array(right[wanted])))
+                columns[2].append(pa.repeat(pa.scalar(capped), int(wanted.sum())))
+            if columns[0]:
+                arrays = [pa.concat_arrays(c) for c in columns]
+                yield pa.RecordBatch.from_arrays(arrays, schema=PAIRS)
+
+    return run
+
+
+def _hub_pairs(count: int, hubs: int) -> tuple[np.ndarray, np.ndarray]:
+    left, right = np.meshgrid(np.arange(min(hubs, count)), np.arange(count), indexing="ij")
+    keep = right > left
+    return left[keep], right[keep]
+
+
+def _verified(pairs: DataFrame, texts: DataFrame, config: DedupConfig) -> DataFrame:
+    """Candidate pairs whose true Jaccard similarity reaches the threshold."""
+    from pyspark.sql import functions as F
+
+    wanted = pairs.select(F.col("a").alias("doc_id")).unionByName(pairs.select(F.col("b").alias("doc_id"))).distinct()
+    needed = texts.join(wanted, "doc_id", "left_semi")
+    with_a = pairs.join(needed.select(F.col("doc_id").alias("a"), F.col("text").alias("text_a")), "a")
+    with_b = with_a.join(needed.select(F.col("doc_id").alias("b"), F.col("text").alias("text_b")), "b")
+    return map_in_arrow(with_b.select("a", "b", "text_a", "text_b"), verify_kernel(config), VERIFIED)
+
+
+def verify_kernel(config: DedupConfig) -> Kernel:
+    """(a, b, text_a, text_b) → the pairs at or above the threshold, with their Jaccard similarity."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        # pairs of one document stand close together: its shingles are computed once
+        shingles = lru_cache(maxsize=2048)(minhash.shingles)
+        for batch in batches:
+            left, right = batch.column("text_a").to_pylist(), batch.column("text_b").to_pylist()
+            values = np.array(
+                [minhash.jaccard(shingles(a), shingles(b)) for a, b in zip(left, right, strict=True)], dtype=np.float64
+            )
+            keep = pa.array(values >= config.jaccard_threshold, pa.bool_())
+            found = [batch.column("a"), batch.column("b"), pa.array(values)]
+            yield pa.RecordBatch.from_arrays([c.filter(keep) for c in found], schema=VERIFIED)
+
+    return run
+
+
+def clusters(spark: SparkSession, inputs: DayInputs, new_links: DataFrame) -> DataFrame:
+    """Clusters that hold a document of today, as of today: doc_id, cluster_id (the keeper), cluster_size."""
+    from pyspark.sql import functions as F
+
+    def as_edges(links: DataFrame) -> DataFrame:
+        return links.select(F.col("doc_id").alias("src"), F.col("linked_doc_id").alias("dst"))
+
+    labels = component_labels(spark, as_edges(new_links).unionByName(as_edges(inputs.links)))
+    known = inputs.today.unionByName(inputs.earlier)
+    members = known.join(labels.withColumnRenamed("node", "doc_id"), "doc_id")
+    keepers = members.groupBy("label").agg(
+        F.min_by("doc_id", rank()).alias("cluster_id"), F.count("*").alias("cluster_size")
+    )
+    todays = inputs.today.select("doc_id").join(labels.withColumnRenamed("node", "doc_id"), "doc_id")
+    return todays.join(keepers, "label").select("doc_id", "cluster_id", "cluster_size")
+
+
+def label_duplicates(documents: DataFrame, cluster: DataFrame, links: DataFrame) -> DataFrame:
+    """Give every document of the day its cluster, and all but the keepers a reason, measure and detail."""
+    from pyspark.sql import functions as F
+
+    best = links.groupBy("doc_id").agg(
+        F.max((F.col("kind") == "exact").cast("int")).alias("is_exact"), F.max("jaccard").alias("similarity")
+    )
+    joined = documents.join(cluster, "doc_id", "left").join(best, "doc_id", "left")
+    is_duplicate = F.col("cluster_id").isNotNull() & (F.col("cluster_id") != F.col("doc_id"))
+    exact = F.coalesce(F.col("is_exact"), F.lit(0)) == 1
+    similarity = F.coalesce(F.col("similarity"), F.lit(None).cast("double"))
+    reason = F.when(is_duplicate & exact, "exact_duplicate").when(is_duplicate, "near_duplicate")
+    detail = F.when(
+        is_duplicate,
+        F.concat(F.lit("cluster of "), F.col("cluster_size").cast("string"), F.lit(" kept as "), F.col("cluster_id")),
+    )
+    return (
+        joined.withColumn("reason", reason)
+        .withColumn("measure", F.when(is_duplicate, similarity))
+        .withColumn("detail", detail)
+        .withColumn("cluster_id", F.coalesce("cluster_id", "doc_id"))
+        .withColumn("cluster_size", F.coalesce("cluster_size", F.lit(1)).cast("bigint"))
+    )

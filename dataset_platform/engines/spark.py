@@ -1,0 +1,182 @@
+"""Spark: one session per process, configured from the environment, driving Arrow kernels.
+
+| variable | what | default |
+|---|---|---|
+| ``DATASET_PLATFORM_SPARK_MASTER`` | Spark master | ``local[*]`` |
+| ``DATASET_PLATFORM_SPARK_REMOTE`` | Spark Connect URL (``sc://…``), instead of a master | – |
+| ``DATASET_PLATFORM_SPARK_MEMORY`` | driver memory | a quarter of the machine's, 1g to 16g |
+| ``DATASET_PLATFORM_SPARK_PACKAGES`` | further Maven packages, comma separated | – |
+| ``DATASET_PLATFORM_SPARK_CONF`` | further settings, ``key=value`` separated by ``;`` | – |
+| ``DATASET_PLATFORM_SPARK_PARTITIONS`` | shuffle partitions | cores, at least 2 |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataset_platform.engines import jars
+from dataset_platform.engines.java import ensure_java
+from dataset_platform.engines.kernel import Kernel
+from dataset_platform.errors import ConfigError, EngineError
+from dataset_platform.lake import storage
+from dataset_platform.settings import Settings, is_url
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+ARROW_BATCH_ROWS = 1000  # documents are some 7 kB: batches of a few megabytes
+
+
+def master() -> str:
+    """The master asked for."""
+    return os.environ.get("DATASET_PLATFORM_SPARK_MASTER") or "local[*]"
+
+
+def spark_config(settings: Settings | None = None) -> dict[str, str]:
+    """All settings of the session, ready for a builder or for dagster-pyspark's resource.
+
+    Raises:
+        ConfigError: a variable cannot be parsed.
+        EngineError: Java or the Delta jars are missing and cannot be fetched.
+    """
+    settings = settings or Settings.from_env()
+    roots = (settings.raw, settings.lake, settings.artifacts)
+    packages = [jars.DELTA, *_split(os.environ.get("DATASET_PLATFORM_SPARK_PACKAGES"), ",")]
+    if any(r.startswith(("s3://", "s3a://")) for r in roots):
+        packages.append(jars.HADOOP_AWS)
+    java_home = ensure_java()
+    os.environ.setdefault("JAVA_HOME", java_home)
+    partitions = os.environ.get("DATASET_PLATFORM_SPARK_PARTITIONS") or str(max(2, os.cpu_count() or 2))
+    log4j = Path(__file__).with_name("log4j2.properties")
+    config = {
+        "spark.app.name": "dataset-platform",
+        "spark.master": master(),
+        "spark.jars": ",".join(jars.resolve(tuple(packages), java_home)),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.driver.memory": os.environ.get("DATASET_PLATFORM_SPARK_MEMORY") or _default_memory(),
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log4j.as_uri()}",
+        "spark.pyspark.python": sys.executable,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.warehouse.dir": os.path.join(tempfile.gettempdir(), "dataset-platform-warehouse"),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": partitions,
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH_ROWS),
+        # a small commit or read otherwise runs 50 tasks over the Delta log
+        "spark.databricks.delta.snapshotPartitions": "2",
+    }
+    if master().startswith("local"):
+        # kernels hold models and compiled code: keep their Python workers, and bind where no network is
+        config |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    config |= _s3_config()
+    for pair in _split(os.environ.get("DATASET_PLATFORM_SPARK_CONF"), ";"):
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise ConfigError(f"DATASET_PLATFORM_SPARK_CONF: '{pair}' is not key=value.", "Separate pairs by ';'.")
+        config[key.strip()] = value.strip()
+    return config
+
+
+def session(settings: Settings | None = None) -> SparkSession:
+    """The process's Spark session, started on first use.
+
+    Raises:
+        EngineError: Spark's JVM could not be started or has died.
+    """
+    from pyspark.sql import SparkSession
+
+    settings = settings or Settings.from_env()
+    remote = os.environ.get("DATASET_PLATFORM_SPARK_REMOTE")
+    if remote:
+        return SparkSession.builder.remote(remote).getOrCreate()
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        _assert_alive(active)
+        return active
+    builder = SparkSession.builder
+    for key, value in spark_config(settings).items():
+        builder = builder.config(key, value)
+    try:
+        with _stderr_to(Path(settings.dagster_home) / "spark-driver.log"):
+            return builder.getOrCreate()
+    except Exception as e:  # py4j, OS and Spark errors alike: there is no session
+        raise EngineError(f"Spark could not be started: {str(e).splitlines()[0]}", "Check JAVA_HOME and memory.") from e
+
+
+def _assert_alive(active: SparkSession) -> None:
+    try:
+        stopped = active.sparkContext._jsc.sc().isStopped()
+    except Exception as e:  # py4j raises several kinds once the JVM is gone
+        raise EngineError(
+            "Spark's JVM died under this process.", "Run the command again: finished days are kept."
+        ) from e
+    if stopped:
+        raise EngineError("Spark was stopped under this process.", "Run the command again: finished days are kept.")
+
+
+def map_in_arrow(frame: DataFrame, kernel: Kernel, schema: pa.Schema) -> DataFrame:
+    """Run a kernel over the Arrow batches of a DataFrame; ``schema`` is what the kernel emits."""
+    return frame.mapInArrow(kernel, spark_schema(schema))
+
+
+def spark_schema(schema: pa.Schema) -> StructType:
+    """The Spark schema of an Arrow schema, all columns nullable."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+    from pyspark.sql.types import StructField, StructType
+
+    fields = from_arrow_schema(schema).fields
+    return StructType([StructField(f.name, f.dataType, True) for f in fields])
+
+
+@contextmanager
+def _stderr_to(log: Path) -> Iterator[None]:
+    """Let the JVM that starts meanwhile inherit a log file as its stderr; its errors reach us as exceptions."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(log, "ab") as sink:
+        os.dup2(sink.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _split(text: str | None, separator: str) -> list[str]:
+    return [part.strip() for part in (text or "").split(separator) if part.strip()]
+
+
+def _default_memory() -> str:
+    try:
+        gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
+    except (ValueError, OSError):
+        gigabytes = 8
+    return f"{min(16, max(1, gigabytes // 4))}g"
+
+
+def _s3_config() -> dict[str, str]:
+    """Hadoop's S3 client, told what boto3 and delta-rs read from the AWS variables themselves."""
+    config = {"spark.hadoop.fs.s3a.endpoint.region": storage.s3_region()}
+    endpoint = storage.s3_endpoint()
+    if endpoint:
+        config["spark.hadoop.fs.s3a.endpoint"] = endpoint
+        config["spark.hadoop.fs.s3a.path.style.access"] = "true"
+        config["spark.hadoop.fs.s3a.connection.ssl.enabled"] = str(endpoint.startswith("https")).lower()
+    return config
+
+
+def local_or_url(path: str) -> str:
+    """A path as Spark's readers want it: ``file://`` for local ones, so that no default filesystem interferes."""
+    return storage.spark_url(path) if is_url(path) else f"file://{path}"

@@ -1,0 +1,40 @@
+"""Running a kernel over a day of a table on either engine, its labelled rows written as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dataset_platform.contracts import Contract
+from dataset_platform.engines import ray as ray_engine
+from dataset_platform.engines import spark as spark_engine
+from dataset_platform.engines.kernel import Kernel
+from dataset_platform.lake import storage
+from dataset_platform.lake.tables import LakeTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def write_kernel_output(
+    engine: str,
+    source: LakeTable,
+    day: str,
+    kernel: Kernel,
+    contract: type[Contract],
+    path: str,
+    session: Callable[[], SparkSession],
+) -> None:
+    """Read a day of ``source``, run ``kernel`` and write what it emits below ``path``."""
+    schema = contract.labelled_schema()
+    if engine == "ray":
+        ray_engine.start()
+        rows = ray_engine.map_batches(ray_engine.read_day(source, day), kernel, schema)
+        fs, inner = storage.filesystem(path)
+        rows.write_parquet(inner, filesystem=fs)
+        return
+    frame = source.read_spark(session(), day)
+    if "path" in source.contract.row_key():
+        # rows that name files: each is a task of its own, whatever its size in the table
+        frame = frame.repartition(max(1, frame.count()), "path")
+    spark_engine.map_in_arrow(frame, kernel, schema).write.parquet(storage.spark_url(path))

@@ -1,0 +1,50 @@
+"""What lies in raw storage on a day: WARC files with size, ETag and source."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from dataset_platform.contracts import RawWarcs
+from dataset_platform.lake import storage
+from dataset_platform.settings import Settings, join
+
+WARC_SUFFIXES = (".warc", ".warc.gz", ".warc.zst")
+DEFAULT_SOURCE = "web"
+LANE = "web"
+
+
+def warc_inventory(settings: Settings, day: str) -> tuple[pa.Table, list[str]]:
+    """The day's WARC files as rows of ``RawWarcs`` (without the partition), and other files that were passed over.
+
+    ``path`` is relative to the raw root. A folder below the day names the source; files right in the day's folder are of
+    source ``web``.
+
+    Raises:
+        InputError: the store cannot be listed.
+    """
+    root = settings.raw_day(LANE, day)
+    rows, ignored = [], []
+    for entry in storage.list_files(root):
+        relative = entry.path[len(settings.raw.rstrip("/")) + 1 :]
+        below = entry.path[len(root.rstrip("/")) + 1 :]
+        if below.startswith(".") or not below.lower().endswith(WARC_SUFFIXES):
+            ignored.append(relative)
+            continue
+        source = below.split("/", 1)[0] if "/" in below else DEFAULT_SOURCE
+        rows.append({"path": relative, "size_bytes": entry.size_bytes, "etag": entry.etag, "source": source})
+    schema = pa.schema([f.remove_metadata() for f in RawWarcs.data_schema()])
+    return pa.Table.from_pylist(rows, schema=schema), ignored
+
+
+def days_with_files(settings: Settings, before: str) -> list[str]:
+    """Days earlier than ``before`` (and on the partition axis) whose raw folder is there, sorted."""
+    first = settings.first_day.isoformat()
+    root = join(settings.raw, LANE)
+    found = []
+    for year in storage.list_folders(root):
+        for month in storage.list_folders(join(root, year)):
+            for day in storage.list_folders(join(root, year, month)):
+                key = f"{year}-{month}-{day}"
+                if first <= key < before and len(key) == 10:
+                    found.append(key)
+    return sorted(found)

@@ -1,0 +1,153 @@
+"""One writer per table and day: the second waits a while, then refuses by name.
+
+Local lakes use an advisory file lock, which the operating system drops with the process. Object stores have none, so
+there a lease object is put with ``If-None-Match`` and renewed while the holder lives; a lease that was not renewed for
+``LEASE_SECONDS`` belongs to a dead process and is taken over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dataset_platform.errors import LockedError
+from dataset_platform.lake import storage
+from dataset_platform.settings import is_url, join
+
+LEASE_SECONDS = 60.0
+DEFAULT_WAIT_SECONDS = 600.0
+
+
+def wait_seconds() -> float:
+    """How long a second writer waits, from ``DATASET_PLATFORM_LOCK_WAIT_S`` (default 600)."""
+    return float(os.environ.get("DATASET_PLATFORM_LOCK_WAIT_S") or DEFAULT_WAIT_SECONDS)
+
+
+@contextmanager
+def lock(lake_root: str, name: str, wait_s: float | None = None) -> Iterator[None]:
+    """Hold the lock ``name`` of a lake.
+
+    Raises:
+        LockedError: another run held it for the whole waiting time; the message names run and table.
+    """
+    wait = wait_seconds() if wait_s is None else wait_s
+    place = join(lake_root, "_locks", name.replace("/", "__"))
+    if is_url(lake_root):
+        with _lease(place + ".json", name, wait):
+            yield
+        return
+    import filelock
+
+    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(place + ".lock", timeout=wait):
+            Path(place + ".holder").write_text(_holder())
+            yield
+    except filelock.Timeout:
+        holder = Path(place + ".holder")
+        raise _locked(name, holder.read_text() if holder.exists() else "another run", wait) from None
+
+
+def _holder() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _locked(name: str, holder: str, wait: float) -> LockedError:
+    return LockedError(
+        f"{name} is being written by {holder}; waited {wait:.0f} s.",
+        "Let it finish, or raise DATASET_PLATFORM_LOCK_WAIT_S.",
+    )
+
+
+@contextmanager
+def _lease(url: str, name: str, wait: float) -> Iterator[None]:
+    client = storage.s3_client()
+    bucket, _, key = url.split("://", 1)[1].partition("/")
+    token = uuid.uuid4().hex
+    deadline = time.monotonic() + wait
+    etag = _acquire(client, bucket, key, token)
+    while etag is None:
+        if time.monotonic() > deadline:
+            raise _locked(name, _read_holder(client, bucket, key), wait)
+        time.sleep(min(1.0, wait))
+        etag = _acquire(client, bucket, key, token)
+    stop = threading.Event()
+    current = [etag]
+
+    def renew() -> None:
+        while not stop.wait(LEASE_SECONDS / 4):
+            answer = client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfMatch=current[0])
+            current[0] = answer["ETag"]
+
+    thread = threading.Thread(target=renew, daemon=True, name=f"lease {name}")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=5)
+        client.delete_object(Bucket=bucket, Key=key)
+
+
+def _lease_body(token: str) -> bytes:
+    return json.dumps({"token": token, "holder": _holder(), "renewed": time.time()}).encode()
+
+
+def _acquire(client: Any, bucket: str, key: str, token: str) -> str | None:
+    """Put the lease if there is none, or if the one there is stale; its ETag when it is ours."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfNoneMatch="*")["ETag"]
+    except ClientError as e:
+        if e.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
+            raise
+    try:
+        there = client.get_object(Bucket=bucket, Key=key)
+        if time.time() - json.loads(there["Body"].read())["renewed"] < LEASE_SECONDS:
+            return None
+        return client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfMatch=there["ETag"])["ETag"]
+    except ClientError:
+        return None
+
+
+def _read_holder(client: Any, bucket: str, key: str) -> str:
+    from botocore.exceptions import ClientError
+
+    try:
+        return json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())["holder"]
+    except (ClientError, KeyError, ValueError):
+        return "another run"
+
+
+def is_held(lake_root: str, name: str) -> bool:
+    """Whether some run, this process included, holds the lock ``name`` right now."""
+    place = join(lake_root, "_locks", name.replace("/", "__"))
+    if is_url(lake_root):
+        from botocore.exceptions import ClientError
+
+        bucket, _, key = (place + ".json").split("://", 1)[1].partition("/")
+        try:
+            body = storage.s3_client().get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError:
+            return False
+        return time.time() - json.loads(body)["renewed"] < LEASE_SECONDS
+    import filelock
+
+    if not Path(place + ".lock").exists():
+        return False
+    probe = filelock.FileLock(place + ".lock")
+    try:
+        probe.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    probe.release()
+    return False

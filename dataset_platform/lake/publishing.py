@@ -1,0 +1,241 @@
+"""Write, audit, publish: how a stage's labelled rows become a visible day.
+
+1. The labelled rows are computed once, into ``lake/_staging/{lane}/{artifact}/{day}``.
+2. They are audited there: contract and conservation. A day that fails stays there, invisible, until the next try.
+3. Published: rejections and quarantine first, the table's partition next, the receipt last; then staging goes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dataset_platform.contracts import LABELS, Contract, Quarantine, Rejections
+from dataset_platform.engines.spark import spark_schema
+from dataset_platform.lake import receipts, storage
+from dataset_platform.lake.audit import Finding, conservation_finding, contract_finding, drift_finding
+from dataset_platform.lake.locks import lock
+from dataset_platform.lake.receipts import Receipt
+from dataset_platform.lake.tables import LakeTable
+from dataset_platform.settings import join
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+FILE_BYTES = 128 * 2**20
+KEPT = "tally IS NULL AND reason IS NULL AND error IS NULL"
+REJECTED = "tally IS NULL AND reason IS NOT NULL AND error IS NULL"
+QUARANTINED = "tally IS NULL AND error IS NOT NULL"
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage on one day: what it writes and what it was made from."""
+
+    contract: type[Contract]
+    lake_root: str
+    day: str
+    code_version: str = ""
+    config_hash: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def staging(self) -> str:
+        """Where the day's labelled rows wait for their audit."""
+        return join(self.lake_root, "_staging", self.contract.table_name(), self.day)
+
+    @property
+    def partition(self) -> dict[str, str]:
+        """The table's partition."""
+        return {"ingestion_date": self.day}
+
+    @property
+    def ledger_partition(self) -> dict[str, str]:
+        """The partition of rejections and quarantine that belongs to this stage and day."""
+        return {"ingestion_date": self.day, "lane": self.contract.lane_name(), "stage": self.contract.artifact_name()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a stage run: its receipt, the checks, and whether the day became visible."""
+
+    receipt: Receipt
+    findings: list[Finding]
+    published: bool
+    staging: str
+
+
+def run_stage(
+    spark: SparkSession,
+    run: StageRun,
+    write_staged: Callable[[str], None],
+    rows_in: int | None,
+    settle: Sequence[str] = (),
+    after: Callable[[DataFrame], None] | None = None,
+) -> Outcome:
+    """Stage, audit and publish one day.
+
+    Args:
+        write_staged: writes the labelled rows as Parquet below the folder or URL it is given.
+        rows_in: rows the stage was given; None when the kernel tallies them itself.
+        settle: when several kept rows share a row key, the order (SQL expressions) whose first row stays; the others are
+            rejected as ``duplicate_record``. Empty: repeated keys are a broken contract.
+        after: called with the kept rows once the audit has passed and before the partition is published, for state that
+            is written beside the table (an index).
+
+    Raises:
+        LockedError: another run writes the same table and day.
+    """
+    name = f"{run.contract.table_name()} of {run.day}"
+    with lock(run.lake_root, name):
+        started = time.monotonic()
+        storage.delete(run.staging)
+        rows_path = join(run.staging, "rows")
+        write_staged(rows_path)
+        staged = _read_staged(spark, run, rows_path)
+        if settle:
+            staged = _settle(spark, run, staged, settle)
+        receipt = _count(run, staged, rows_in)
+        kept = staged.where(KEPT).select(*run.contract.data_schema().names)
+        findings = [contract_finding(kept, run.contract, run.day), conservation_finding(receipt)]
+        if all(f.passed for f in findings):
+            if after is not None:
+                after(kept)
+            receipt = _publish(run, staged, kept, receipt)
+            receipt = replace(receipt, seconds=round(time.monotonic() - started, 3))
+            receipts.write(run.lake_root, receipt)
+            storage.delete(run.staging)
+            published = True
+        else:
+            published = False
+        findings.append(drift_finding(receipt, receipts.trailing(run.lake_root, run.contract, run.day)))
+        return Outcome(receipt, findings, published, run.staging)
+
+
+def publish_nothing(run: StageRun, note: str) -> Outcome:
+    """Publish a day without rows: what stood there before goes, the receipt says zero. Needs no engine."""
+    with lock(run.lake_root, f"{run.contract.table_name()} of {run.day}"):
+        storage.delete(run.staging)
+        receipts.remove(run.lake_root, run.contract.table_name(), run.day)
+        for ledger in (Rejections, Quarantine):
+            LakeTable(ledger, run.lake_root).clear_partition(run.ledger_partition)
+        table = LakeTable(run.contract, run.lake_root)
+        table.ensure()
+        table.clear_partition(run.partition)
+        receipt = Receipt(
+            table=run.contract.table_name(),
+            day=run.day,
+            rows_in=0,
+            rows_kept=0,
+            rows_rejected=0,
+            rows_quarantined=0,
+            version=table.version(),
+            content_hash="0:0000000000000000",
+            inputs=run.inputs,
+            code_version=run.code_version,
+            config_hash=run.config_hash,
+        )
+        receipts.write(run.lake_root, receipt)
+    findings = [
+        Finding("contract", True, f"no rows on this day: {note}"),
+        conservation_finding(receipt),
+        drift_finding(receipt, []),
+    ]
+    return Outcome(receipt, findings, True, run.staging)
+
+
+def _read_staged(spark: SparkSession, run: StageRun, path: str) -> DataFrame:
+    return spark.read.schema(spark_schema(run.contract.labelled_schema())).parquet(storage.spark_url(path))
+
+
+def _settle(spark: SparkSession, run: StageRun, staged: DataFrame, order: Sequence[str]) -> DataFrame:
+    """Label all but the first of the kept rows that share a row key; rewritten only where there are any."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    key = list(run.contract.row_key())
+    kept = staged.where(KEPT)
+    if not kept.groupBy(*key).count().where("count > 1").limit(1).count():
+        return staged
+    ranked = kept.withColumn("_rank", F.row_number().over(Window.partitionBy(*key).orderBy(*map(F.expr, order))))
+    later = F.col("_rank") > 1
+    labelled = (
+        ranked.withColumn("reason", F.when(later, F.lit("duplicate_record")))
+        .withColumn("measure", F.when(later, F.col("_rank").cast("double")))
+        .withColumn("detail", F.when(later, F.lit("the same record id was met before on this day")))
+        .drop("_rank")
+    )
+    path = join(run.staging, "settled")
+    labelled.unionByName(staged.where(f"NOT ({KEPT})")).write.parquet(storage.spark_url(path))
+    return _read_staged(spark, run, path)
+
+
+def _count(run: StageRun, staged: DataFrame, rows_in: int | None) -> Receipt:
+    """Count outcomes and hash the kept rows, in one pass."""
+    from pyspark.sql import functions as F
+
+    hashed = F.xxhash64(*[n for n in run.contract.data_schema().names]).cast("decimal(20,0)")
+    groups = (
+        staged.withColumn("_quarantined", F.col("error").isNotNull())
+        .withColumn("_tally", F.col("tally").isNotNull())
+        .groupBy("_tally", "_quarantined", "reason")
+        .agg(F.count("*").alias("rows"), F.sum("tally").alias("tallied"), F.sum(hashed).alias("hash"))
+        .collect()
+    )
+    kept = rejected = quarantined = tallied = 0
+    content, reasons = 0, dict[str, int]()
+    for g in groups:
+        if g["_tally"]:
+            tallied += int(g["tallied"])
+        elif g["_quarantined"]:
+            quarantined += g["rows"]
+        elif g["reason"] is not None:
+            rejected += g["rows"]
+            reasons[g["reason"]] = g["rows"]
+        else:
+            kept += g["rows"]
+            content += int(g["hash"])
+    return Receipt(
+        table=run.contract.table_name(),
+        day=run.day,
+        rows_in=tallied if rows_in is None else rows_in,
+        rows_kept=kept,
+        rows_rejected=rejected,
+        rows_quarantined=quarantined,
+        reasons=dict(sorted(reasons.items())),
+        content_hash=f"{kept}:{content % 2**64:016x}",
+        inputs=run.inputs,
+        code_version=run.code_version,
+        config_hash=run.config_hash,
+    )
+
+
+def _publish(run: StageRun, staged: DataFrame, kept: DataFrame, receipt: Receipt) -> Receipt:
+    # while parts of the day are being replaced it counts as unfinished
+    receipts.remove(run.lake_root, receipt.table, run.day)
+    _publish_ledger(run, Rejections, staged.where(REJECTED), receipt.rows_rejected)
+    _publish_ledger(run, Quarantine, staged.where(QUARANTINED), receipt.rows_quarantined)
+    table = LakeTable(run.contract, run.lake_root)
+    if receipt.rows_kept:
+        size = sum(f.size_bytes for f in storage.list_files(run.staging))
+        commit = table.replace_partition_from_spark(kept, run.partition, files=1 + size // FILE_BYTES)
+        return replace(receipt, version=commit.version)
+    table.ensure()
+    table.clear_partition(run.partition)
+    return replace(receipt, version=table.version())
+
+
+def _publish_ledger(run: StageRun, contract: type[Contract], rows: DataFrame, count: int) -> None:
+    """Put the stage's rows into a ledger table; columns that the stage does not have are null."""
+    from pyspark.sql import functions as F
+
+    ledger = LakeTable(contract, run.lake_root)
+    if not count:
+        ledger.clear_partition(run.ledger_partition)
+        return
+    have = {*run.contract.data_schema().names, *LABELS.names}
+    wanted = spark_schema(contract.data_schema())
+    columns = [(F.col(f.name) if f.name in have else F.lit(None)).cast(f.dataType).alias(f.name) for f in wanted]
+    ledger.replace_partition_from_spark(rows.select(*columns), run.ledger_partition)

@@ -1,0 +1,18 @@
+"""The Dagster instance's folder: made on first use, with the repository's ``dagster.yaml`` in it."""
+
+import os
+import shutil
+from pathlib import Path
+
+from dataset_platform.settings import Settings, project_root
+
+
+def ensure_instance(settings: Settings) -> Path:
+    """Make ``DAGSTER_HOME``, put ``dagster.yaml`` there unless one is, and export the variable. Returns the folder."""
+    home = Path(settings.dagster_home)
+    home.mkdir(parents=True, exist_ok=True)
+    shipped = project_root() / "dagster.yaml"
+    if not (home / "dagster.yaml").exists() and shipped.exists():
+        shutil.copyfile(shipped, home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home

@@ -1,0 +1,90 @@
+"""C4's line and page rules, each on a text that only this rule changes."""
+
+import pytest
+
+from dataset_platform.kernels.web import c4, words
+
+
+def clean(text: str, **rules: object) -> c4.Cleaned:
+    return c4.clean(text, words.split(text), c4.LineRules(**rules))  # type: ignore[arg-type]
+
+
+def test_short_lines_go_and_the_rest_is_joined() -> None:
+    cleaned = clean("  One two three. \n\nmenu\nhome page\nFour five six\n")
+    assert cleaned.text == "One two three.\nFour five six"
+    assert cleaned.lines_removed == 2
+    assert cleaned.removed == {"too_few_words": 2}
+    assert cleaned.keep.tolist() == [True, False, False, False, True]
+    assert not cleaned.edited
+
+
+def test_words_of_a_line_are_counted_between_spaces() -> None:
+    assert clean("well-known e.g. (x)").text == "well-known e.g. (x)"
+    assert clean("well-known things.").text == ""
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1000, True), (1001, False)])
+def test_too_long_word(length: int, kept: bool) -> None:
+    line = "one two " + "x" * length
+    assert clean(line).text == (line if kept else "")
+    assert clean(line).removed == ({} if kept else {"too_long_word": 1})
+
+
+def test_long_lines_without_spaces_are_no_long_word_where_letters_are_words() -> None:
+    assert clean("你" * 1500).lines_removed == 0
+
+
+def test_citations_are_cut_out() -> None:
+    cleaned = clean("Water is wet.[12] Fire[] is hot.[citation needed]\nHistory of it [edit]\n[1] [2] [3]")
+    assert cleaned.text == "Water is wet. Fire is hot.\nHistory of it"
+    assert cleaned.edited
+    assert cleaned.lines_removed == 0
+    assert clean("Water is wet.[12]", citations=False).text == "Water is wet.[12]"
+
+
+@pytest.mark.parametrize("line", ["Please enable JavaScript to go on.", "This javascript is not for you."])
+def test_javascript_lines(line: str) -> None:
+    assert clean(f"{line}\nA line that stays.").text == "A line that stays."
+    assert clean(line).removed == {"javascript": 1}
+    assert clean(line, javascript=False).text == line
+
+
+@pytest.mark.parametrize("phrase", c4.POLICY_PHRASES)
+def test_policy_lines(phrase: str) -> None:
+    line = f"We have {phrase.upper()} on this site."
+    assert clean(line).removed == {"policy": 1}
+    assert clean(line, policy=False).text == line
+
+
+def test_terminal_punctuation_is_off_unless_asked_for() -> None:
+    text = 'It ends well.\nIt just ends\nIt trails off...\nHe said "so"\nDoes it end?'
+    assert clean(text).text == text
+    cleaned = clean(text, terminal_punctuation=True)
+    assert cleaned.text == 'It ends well.\nHe said "so"\nDoes it end?'
+    assert cleaned.removed == {"no_terminal_punct": 2}
+
+
+def test_page_rules() -> None:
+    assert clean("Here is Lorem Ipsum dolor.").page_reason == "lorem_ipsum"
+    assert clean("if (a) { b }").page_reason == "curly_bracket"
+    assert clean("if (a) { b }", curly_bracket=False).page_reason is None
+    assert clean("some { lines here\nhere lorem ipsum follows").page_reason == "curly_bracket", "the first one counts"
+    assert clean("nothing of the kind").page_reason is None
+
+
+def test_lines_that_are_out_condemn_no_page() -> None:
+    assert clean("lorem ipsum\n{ }\nThis javascript is { code }.\nA line that stays.").page_reason is None
+
+
+def sentences(text: str) -> int:
+    return c4.sentence_count(words.split(text))
+
+
+def test_sentences() -> None:
+    assert sentences("One. Two! Three? Four") == 4
+    assert sentences('He said "Go." Then he went.') == 2
+    assert sentences("Mr. Smith paid 3.50 to J. Doe... and left") == 1
+    assert sentences("a line\nanother line") == 2, "a line begins a sentence"
+    assert sentences("Really?! Yes.") == 2
+    assert sentences("你好。再见！") == 2
+    assert sentences("") == 0

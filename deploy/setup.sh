@@ -1,0 +1,26 @@
+#!/bin/sh
+# Make the virtual environment and install into it under constraints.txt: with uv where it is, else with pip alone.
+# usage: PYTHON=python3 VENV=.venv sh deploy/setup.sh ".[dev]"
+set -eu
+target=$1
+if [ ! -x "$VENV/bin/python" ]; then
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "error: Python 3.11 or newer is needed; '$PYTHON' is older. Try: make PYTHON=python3.12 …" >&2
+    exit 1
+  }
+  echo "… making $VENV"
+  "$PYTHON" -m venv "$VENV" 2>/dev/null || {
+    # Debian ships python3 without ensurepip: virtualenv brings its own pip
+    rm -rf "$VENV"
+    "$PYTHON" -m pip install --quiet --user virtualenv && "$PYTHON" -m virtualenv --quiet "$VENV"
+  } || {
+    echo "error: no virtual environment could be made. Install python3-venv (Debian) or pip." >&2
+    exit 1
+  }
+fi
+echo "… installing $target"
+if command -v uv >/dev/null 2>&1; then
+  VIRTUAL_ENV="$VENV" uv pip install --quiet --constraint constraints.txt --editable "$target"
+else
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable "$target"
+fi
