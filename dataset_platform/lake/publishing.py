@@ -176,7 +176,7 @@ def _count(run: StageRun, staged: DataFrame, rows_in: int | None) -> Receipt:
     """Count outcomes and hash the kept rows, in one pass."""
     from pyspark.sql import functions as F
 
-    hashed = F.xxhash64(*[n for n in run.contract.data_schema().names]).cast("decimal(20,0)")
+    hashed = F.xxhash64(*run.contract.data_schema().names).cast("decimal(20,0)")
     groups = (
         staged.withColumn("_quarantined", F.col("error").isNotNull())
         .withColumn("_tally", F.col("tally").isNotNull())

@@ -98,7 +98,7 @@ def open_input(path: str) -> tuple[BinaryIO, int]:
         OSError: the file is missing or unreadable.
     """
     if not is_url(path):
-        stream = open(path, "rb")
+        stream = open(path, "rb")  # noqa: SIM115 - the caller closes it
         return stream, os.fstat(stream.fileno()).st_size
     fs, inner = filesystem(path)
     file = fs.open_input_file(inner)

@@ -177,7 +177,7 @@ class LakeTable:
         self.ensure()
         with lock(self.lake_root, self.contract.table_name()):
             writer = frame.write.format("delta").mode("overwrite")
-            writer = writer.option("replaceWhere", f"ingestion_date BETWEEN '{first}' AND '{last}'")
+            writer = writer.option("replaceWhere", f"ingestion_date >= '{first}' AND ingestion_date <= '{last}'")
             writer.save(storage.spark_url(self.url))
         return self.delta().version()
 

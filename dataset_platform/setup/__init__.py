@@ -1,1 +1,1 @@
-"""What a machine needs once: Java, jars, the language model and the Dagster instance's folder."""
+"""What must be fetched once before the platform can run: models that packages do not bring along."""

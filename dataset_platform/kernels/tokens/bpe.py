@@ -195,10 +195,11 @@ def fingerprint(vocab_json: bytes, merges_txt: bytes) -> str:
     return hashlib.sha256(vocab_json + merges_txt).hexdigest()
 
 
-def load(vocab_json: bytes, merges_txt: bytes, specials: Iterable[str] = SPECIALS) -> Tokenizer:
+def load(vocab_json: bytes, merges_txt: bytes) -> Tokenizer:
     """A tokenizer that encodes any text without loss, does not truncate and adds nothing of its own.
 
-    A special token's name in a text is read as plain characters, so no document can smuggle ``</s>`` in.
+    The special tokens are the entries before the byte alphabet, which is where ``train`` puts them. A special token's
+    name in a text is read as plain characters, so no document can smuggle ``</s>`` in.
     ``tokenizers.ByteLevelBPETokenizer`` over the same two files gives the same ids.
 
     Raises:
@@ -211,11 +212,14 @@ def load(vocab_json: bytes, merges_txt: bytes, specials: Iterable[str] = SPECIAL
         tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token=UNKNOWN))
     except Exception as error:  # the Rust side raises bare Exception
         raise ContractError(f"The tokenizer's files cannot be read: {error}", "Train it again.") from error
-    missing = [name for name in (*specials, *pre_tokenizers.ByteLevel.alphabet()) if name not in vocab]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    missing = [name for name in (UNKNOWN, *sorted(alphabet)) if name not in vocab]
     if missing:
         raise ContractError(f"The vocabulary lacks {len(missing)} entries, such as {missing[0]!r}.", "Train it again.")
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    first = min(vocab[character] for character in alphabet)
+    specials = [name for name, token_id in vocab.items() if token_id < first]
     tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in specials])
     tokenizer.encode_special_tokens = True
     tokenizer.no_truncation()

@@ -94,7 +94,7 @@ def _html5(label: str) -> str | None:
     name = map_encoding_to_html5(label, fallback_utf8=False)
     if not name or name in ("replacement", "x-user-defined"):
         return None
-    name = name.lower().replace("iso8859-", "iso-8859-")
+    name = name.lower().replace("iso8859-", "iso-8859-").replace("euc_", "euc-")
     name = f"windows-{name[2:]}" if name.startswith("cp125") else name
     try:
         codecs.lookup(_CODECS.get(name, name))

@@ -32,8 +32,7 @@ def connected_components(src: Ids, dst: Ids) -> tuple[Ids, Ids]:
         return np.asarray(src)[:0], np.asarray(dst)[:0]
     nodes, codes = np.unique(np.concatenate([src, dst]), return_inverse=True)
     codes = codes.reshape(2, -1)
-    # int8 weights would wrap to zero on 256 repeats of an edge, and zero is no edge
-    weights = np.ones(codes.shape[1], np.int64)
+    weights = np.ones(codes.shape[1], np.float64)  # the type scipy works in; repeats of an edge add up
     graph = coo_array((weights, (codes[0], codes[1])), shape=(len(nodes), len(nodes)))
     _, component = _scipy_components(graph, directed=False)
     # nodes are sorted, so the first of a component is its smallest

@@ -1,6 +1,6 @@
 """Gopher's quality and repetition measures of one document (arXiv:2112.11446, section A1.1 and table A1).
 
-Measures only: thresholds are fields of ``filters.FilterConfig``, and the rules that compare the two are its table.
+Measures only: thresholds and the rules that compare the two are in ``filter_rules.py``.
 Definitions are those of datatrove's filters, which FineWeb was made with, over the shared word split.
 """
 

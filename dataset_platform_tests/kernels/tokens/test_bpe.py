@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from tokenizers import ByteLevelBPETokenizer
 
-from dataset_platform.errors import ContractError, InputError
+from dataset_platform.errors import ConfigError, ContractError, InputError
 from dataset_platform.kernels.tokens import bpe
 from dataset_platform_tests.kernels.tokens.corpus import TOKENIZER, documents, tokenizer
 
@@ -98,6 +98,16 @@ def test_sample_is_the_same_in_one_run_or_many(validation):
     assert sum(sizes) >= 2_000 > sum(sizes[:-1])
     assert set(bpe.is_validation(once["doc_id"].to_pylist(), config).tolist()) == {validation}
     assert once["sample_key"].to_pylist() == sorted(once["sample_key"].to_pylist())
+
+
+def test_specials_can_be_chosen_but_not_so_that_text_makes_them():
+    texts = documents(seed=2)["text"].to_pylist()
+    config = bpe.TokenizerConfig(vocab_size=400, specials=("<unk>", "<|end|>"))
+    trained = bpe.train(iter(texts), config)
+    loaded = bpe.load(trained.vocab_json, trained.merges_txt)
+    assert loaded.decode([1, *loaded.encode("<|end|>").ids], skip_special_tokens=True) == "<|end|>"
+    with pytest.raises(ConfigError, match="data"):
+        bpe.train(iter(["data"] * 9), bpe.TokenizerConfig(vocab_size=400, specials=("<unk>", "data")))
 
 
 def test_nothing_to_train_on_is_an_error():

@@ -69,6 +69,7 @@ def test_page_rules() -> None:
     assert clean("if (a) { b }").page_reason == "curly_bracket"
     assert clean("if (a) { b }", curly_bracket=False).page_reason is None
     assert clean("some { lines here\nhere lorem ipsum follows").page_reason == "curly_bracket", "the first one counts"
+    assert clean("here lorem ipsum follows\nsome { lines here").page_reason == "lorem_ipsum"
     assert clean("nothing of the kind").page_reason is None
 
 
@@ -86,5 +87,6 @@ def test_sentences() -> None:
     assert sentences("Mr. Smith paid 3.50 to J. Doe... and left") == 1
     assert sentences("a line\nanother line") == 2, "a line begins a sentence"
     assert sentences("Really?! Yes.") == 2
+    assert sentences('It ended (so to say.)"') == 1, "what closes a sentence begins none"
     assert sentences("你好。再见！") == 2
     assert sentences("") == 0
