@@ -19,7 +19,7 @@ from dataset_platform.kernels.tokens.encode import ShardConfig
 from dataset_platform.kernels.tokens.mixtures import MixtureConfig
 from dataset_platform.kernels.web.documents import DocumentsConfig
 from dataset_platform.kernels.web.duplicates import DedupConfig
-from dataset_platform.kernels.web.filters import FilterConfig
+from dataset_platform.kernels.web.filter_rules import FilterConfig
 
 
 class WebConfig(BaseModel):

@@ -17,6 +17,7 @@ from dataset_platform.engines.progress import listening
 
 err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
+out.width = max(out.width, 112)  # a narrower terminal wraps the table's lines; figures are never cut
 
 
 @contextmanager

@@ -12,24 +12,30 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MODULES = (
-    "abc argparse ast asyncio.events asyncio.queues asyncio.streams asyncio.tasks base64 bisect calendar cmd code codecs "
-    "collections collections.abc concurrent.futures configparser contextlib copy csv ctypes dataclasses datetime decimal "
-    "difflib dis email.message email.policy enum filecmp fileinput fractions ftplib functools getopt gettext glob gzip "
-    "heapq hmac html.parser http.client http.cookiejar http.server imaplib importlib.abc inspect io ipaddress itertools "
-    "json json.decoder json.encoder locale logging logging.config logging.handlers lzma mailbox math mimetypes "
-    "multiprocessing.connection multiprocessing.managers multiprocessing.pool numbers operator optparse os os.path pathlib "
-    "pdb pickle pickletools pkgutil platform plistlib poplib posixpath pprint profile queue random re sched secrets "
-    "selectors shelve shlex shutil signal smtplib socket socketserver sqlite3 ssl statistics string struct subprocess "
-    "symtable tarfile tempfile textwrap threading timeit tokenize trace traceback turtle types typing unittest "
-    "unittest.case unittest.mock unittest.suite urllib.parse urllib.request urllib.robotparser uuid warnings wave weakref "
-    "xml.dom.minidom xml.etree.ElementTree xml.sax.handler xmlrpc.client zipfile zipimport zoneinfo"
-).split()
+MODULES = """
+    abc argparse ast asyncio.events asyncio.queues asyncio.streams asyncio.tasks base64 bisect calendar cmd
+    code codecs collections collections.abc concurrent.futures configparser contextlib copy csv ctypes
+    dataclasses datetime decimal difflib dis email.message email.policy enum filecmp fileinput fractions
+    ftplib functools getopt gettext glob gzip heapq hmac html.parser http.client http.cookiejar http.server
+    imaplib importlib.abc inspect io ipaddress itertools json json.decoder json.encoder locale logging
+    logging.config logging.handlers lzma mailbox math mimetypes multiprocessing.connection
+    multiprocessing.managers multiprocessing.pool numbers operator optparse os os.path pathlib pdb pickle
+    pickletools pkgutil platform plistlib poplib posixpath pprint profile queue random re sched secrets
+    selectors shelve shlex shutil signal smtplib socket socketserver sqlite3 ssl statistics string struct
+    subprocess symtable tarfile tempfile textwrap threading timeit tokenize trace traceback turtle types
+    typing unittest unittest.case unittest.mock unittest.suite urllib.parse urllib.request urllib.robotparser
+    uuid warnings wave weakref xml.dom.minidom xml.etree.ElementTree xml.sax.handler xmlrpc.client zipfile
+    zipimport zoneinfo
+""".split()  # noqa: SIM905 - a hundred quoted names read worse
 
-_PAGE_WORDS = 420
-_MIN_PAGE_WORDS = 180
+_PAGE_WORDS = 330
+_MIN_PAGE_WORDS = 160
 _RULE = re.compile(r"^[=*\-~^\"#+]{3,}$")
-_MARKUP = re.compile(r"(?<![\w*])[*_`]{1,2}(?=[\w.])|(?<=[\w.)])[*`]{1,2}(?![\w*])|:[a-z]+:(?=`)")
+_QUOTED = re.compile(r'"([^"]{1,40})"')  # code words, which a page would set in another type
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_MIN_WORD_SHARE = 0.82
+_MAX_CODE_LINES = 3
+_MARKUP = re.compile(r"(?<![\w*])[*`]{1,2}(?=[\w.])|(?<=[\w.)])[*`]{1,2}(?![\w*])|:[a-z]+:(?=`)")
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Page:
 
 
 def handbook_pages() -> list[Page]:
-    """The language reference that ``help()`` shows, in pages of several hundred words; empty where it is left out."""
+    """The language reference that ``help()`` shows, in pages of some three hundred words; empty where it is left out."""
     try:
         topics = importlib.import_module("pydoc_data.topics").topics
     except ImportError:
@@ -105,19 +111,28 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
             if heading:
                 yield "heading", _MARKUP.sub("", heading)
         elif lines[0].lstrip().startswith((">>>", "...")) or min(len(line) - len(line.lstrip()) for line in lines) >= 4:
-            yield "code", "\n".join(lines)
+            if len(lines) <= _MAX_CODE_LINES:
+                yield "code", "\n".join(lines)
         else:
             kind = "item" if re.match(r"\s*[*\-] ", lines[0]) else "paragraph"
-            prose = re.sub(r"\s+", " ", " ".join(lines)).strip()
-            yield kind, _MARKUP.sub("", prose.lstrip("*- ") if kind == "item" else prose)
+            prose = _QUOTED.sub(r"\1", re.sub(r"\s+", " ", " ".join(lines)).strip())
+            prose = _MARKUP.sub("", prose.lstrip("*- ") if kind == "item" else prose)
+            if _is_prose(prose):
+                yield kind, prose
+
+
+def _is_prose(text: str) -> bool:
+    """Whether most of a paragraph is words: grammars, signatures and tables are left out."""
+    tokens = _TOKEN.findall(text)
+    return sum(token[0].isalpha() for token in tokens) >= _MIN_WORD_SHARE * len(tokens)
 
 
 def _cut(title: str, blocks: list[tuple[str, str]]) -> list[Page]:
-    """Pages of some four hundred words; a tail too short to stand alone goes to the page before it, or nowhere."""
+    """Pages of some three hundred words; a tail too short to stand alone goes to the page before it, or nowhere."""
     pages: list[Page] = []
     current: list[tuple[str, str]] = []
     words = 0
-    for kind, text in blocks:
+    for kind, text in dict.fromkeys(blocks):  # docstrings say many things twice
         current.append((kind, text))
         words += len(text.split())
         if words >= _PAGE_WORDS:
@@ -149,9 +164,9 @@ def render(page: Page, site: str, *, language: str = "en", meta_charset: str | N
 <body>
 <nav class="navbar"><a href="/">Home</a> <a href="/index">Index</a> <a href="/search">Search</a></nav>
 <aside class="sidebar"><ul><li><a href="/a">Previous</a></li><li><a href="/b">Next</a></li></ul></aside>
-<main><article><h1>{title}</h1>
+<div class="page"><main><article><h1>{title}</h1><div class="text">
 {chr(10).join(body)}
-</article></main>
+</div></article></main></div>
 <footer class="footer"><p>Imprint | Contact | {site}</p></footer>
 <script>window.page = {{}};</script>
 </body>

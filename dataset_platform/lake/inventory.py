@@ -27,7 +27,8 @@ def warc_inventory(settings: Settings, day: str) -> tuple[pa.Table, list[str]]:
     for entry in storage.list_files(root):
         relative = entry.path[len(settings.raw.rstrip("/")) + 1 :]
         below = entry.path[len(root.rstrip("/")) + 1 :]
-        if below.startswith(".") or not below.lower().endswith(WARC_SUFFIXES):
+        hidden = any(part.startswith(".") for part in below.split("/"))
+        if hidden or not below.lower().endswith(WARC_SUFFIXES):
             ignored.append(relative)
             continue
         source = below.split("/", 1)[0] if "/" in below else DEFAULT_SOURCE

@@ -122,8 +122,10 @@ def write_bytes(path: str, data: bytes) -> None:
     """Write a file whole or not at all: locally through a rename, in object stores by one put."""
     fs, inner = filesystem(path)
     if is_url(path):
-        with fs.open_output_stream(inner) as out:
-            out.write(data)
+        content = memoryview(data)  # refuses what is no bytes before there is a stream, whose closing would be a put
+        # Arrow compresses by the path's ending unless told not to
+        with fs.open_output_stream(inner, compression=None) as out:
+            out.write(content)
         return
     folder = os.path.dirname(inner)
     os.makedirs(folder, exist_ok=True)

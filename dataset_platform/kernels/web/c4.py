@@ -93,7 +93,8 @@ def clean(text: str, words: w.Words, rules: LineRules) -> Cleaned:
 
     Rules, in order: ``too_long_word`` (takes the line out), citations (taken out of the line), ``no_terminal_punct``,
     ``too_few_words``, ``lorem_ipsum`` (condemns the page), ``javascript``, ``curly_bracket`` (condemns the page),
-    ``policy``. Kept lines are stripped, behind a citation too, and joined by line feeds. A line without a word is gone without being counted.
+    ``policy``. Kept lines are stripped, behind a citation too, and joined by line feeds. A line without a
+    word is gone without being counted.
     """
     blank = words.line_first < 0
     too_long = words.line_longest > rules.max_word_length

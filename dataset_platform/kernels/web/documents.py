@@ -21,7 +21,7 @@ from dataset_platform.kernels.web.charset import decode
 from dataset_platform.kernels.web.extraction import extract_text
 from dataset_platform.kernels.web.http import BodyError, BodyTooLarge, NotHttp, decode_body, parse_response
 from dataset_platform.kernels.web.language import LanguageIdentifier
-from dataset_platform.kernels.web.warc import MEMBER, BrokenBytes, RecordCounts, WarcRecord, read_records
+from dataset_platform.kernels.web.warc import BrokenBytes, RecordCounts, WarcRecord, read_records
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 REASONS = (

@@ -19,11 +19,10 @@ _MANY_TAGS = 2_000
 _LARGE_PAGE = 100_000
 
 _TAG_NAME = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_NOT_NESTING = frozenset(
-    # void elements, and those whose end tag HTML lets authors leave out
-    "area base br col embed hr img input link meta source track wbr param frame "
-    "p li dt dd option optgroup tr td th thead tbody tfoot colgroup rp rt html head body".split()
-)
+# void elements, and those whose end tag HTML lets authors leave out
+_VOID = {"area", "base", "br", "col", "embed", "frame", "hr", "img", "input", "link", "meta", "param", "source", "wbr"}
+_IMPLIED_END = {"p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead", "tbody", "tfoot", "rp", "rt"}
+_NOT_NESTING = frozenset(_VOID | _IMPLIED_END | {"track", "colgroup", "html", "head", "body"})
 # patterns that run on hostile pages always match to the end of what they began, so that none takes quadratic time
 _WHOLE_TAG = re.compile(r"""<[a-zA-Z](?:[^>"']++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))*+""")
 _QUOTED = re.compile(r"""\"[^"]*+"|'[^']*+'""")

@@ -1,6 +1,6 @@
-"""The plain bytes of a WARC file, whatever it is compressed with, and where in the file each of them came from.
+"""Compressed members of a WARC file: gzip members and zstd frames, their borders, their damage, the way back after it.
 
-Only framing belongs here: gzip members, zstd frames, their damage and the way back after it. Records are `warc.py`'s.
+What the members hold belongs to `plain_stream.py` (bytes) and `warc.py` (records).
 """
 
 from __future__ import annotations
@@ -9,29 +9,19 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from fastwarc.stream_io import ZstdReader
 
 GZIP_MAGIC = b"\x1f\x8b\x08"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 RECORD_START = re.compile(rb"WARC/[01]\.\d")
-# an empty line, then the version line of the next record; used only to find the way back after damage
-RECORD_AFTER_BLANK = re.compile(rb"\n\r?\n(?=WARC/[01]\.\d)")
 PADDING = b"\r\n\0 \t"
 
 _READ_BYTES = 64 << 10
-_PLAIN_BYTES = 1 << 20
+PLAIN_BYTES = 1 << 20
 _FRAME_IN_MEMORY_BYTES = 8 << 20
 _ZSTD_MAX_BLOCK_BYTES = 128 << 10
-_NOT_PADDING = re.compile(rb"[^\r\n\0 \t]")
-
-
-class Mark(NamedTuple):
-    """A border of a compressed member: ``plain`` bytes precede it decompressed, ``file`` bytes in the file."""
-
-    plain: int
-    file: int
 
 
 class Damaged(Exception):
@@ -63,7 +53,7 @@ def next_member(stream: BinaryIO, kind: str, start: int, dictionary: bytes | Non
     """File offset of the first member at or after ``start`` whose content begins with a WARC version line."""
     magic = GZIP_MAGIC if kind == "gzip" else ZSTD_MAGIC
     position, carry = start, b""
-    while chunk := _read_at(stream, position, _PLAIN_BYTES):
+    while chunk := _read_at(stream, position, PLAIN_BYTES):
         window, window_at = carry + chunk, position - len(carry)
         found = window.find(magic)
         while found >= 0:
@@ -89,118 +79,6 @@ def zstd_dictionary(stream: BinaryIO) -> bytes | None:
         return None
 
 
-class PlainStream:
-    """Decompressed bytes of a file from one member on, read forward through a window, until its end or damage.
-
-    Positions are counts of plain bytes. ``marks`` are the member borders passed so far; ``damage`` is set when the
-    stream ended because a member could not be decompressed. I/O errors of the file pass through.
-    """
-
-    def __init__(
-        self, stream: BinaryIO, kind: str, *, file_start: int = 0, plain_start: int = 0, dictionary: bytes | None = None
-    ) -> None:
-        self._stream = stream
-        self._dictionary = dictionary
-        self.kind = kind
-        self.window = bytearray()
-        self.marks: list[Mark] = []
-        self._open(file_start, plain_start)
-
-    def _open(self, file_start: int, plain_start: int) -> None:
-        self.window.clear()
-        self.window_start = plain_start
-        self.ended = False
-        self.damage: Damaged | None = None
-        if self.kind == "gzip":
-            self._events = _gzip_members(self._stream, file_start)
-        elif self.kind == "zstd":
-            self._events = _zstd_frames(self._stream, file_start, self._dictionary)
-        else:
-            self._events = _plain_bytes(self._stream, file_start)
-
-    @property
-    def end(self) -> int:
-        """Position after the last byte in the window."""
-        return self.window_start + len(self.window)
-
-    def ensure(self, position: int) -> bool:
-        """Read until the window reaches ``position``; false when the stream ends before."""
-        while self.end < position and not self.ended:
-            try:
-                event = next(self._events)
-            except StopIteration:
-                self.ended = True
-            except Damaged as damage:
-                self.ended, self.damage = True, damage
-            else:
-                if isinstance(event, int):
-                    self.marks.append(Mark(self.end, event))
-                else:
-                    self.window += event
-        return self.end >= position
-
-    def discard(self, position: int) -> None:
-        """Drop the window's bytes before ``position``."""
-        drop = min(max(position - self.window_start, 0), len(self.window))
-        del self.window[:drop]
-        self.window_start += drop
-
-    def forget_marks(self, position: int) -> None:
-        """Drop all marks before ``position`` but the last, from which the stream can be opened again."""
-        while len(self.marks) > 1 and self.marks[1].plain <= position:
-            del self.marks[0]
-
-    def bytes_at(self, position: int, count: int) -> bytes:
-        """Up to ``count`` bytes from ``position``, which must not be discarded yet."""
-        self.ensure(position + count)
-        at = position - self.window_start
-        return bytes(self.window[at : at + count])
-
-    def skip(self, position: int) -> bool:
-        """Go to ``position`` without keeping what lies before it; false when the stream ends before."""
-        while self.end < position and self.ensure(min(position, self.end + _PLAIN_BYTES)):
-            self.discard(min(position, self.end))
-        self.discard(position)
-        return self.end >= position
-
-    def skip_padding(self, position: int) -> int | None:
-        """Position of the first byte at or after ``position`` that is no padding; ``None`` when there is none."""
-        while self.ensure(position + 1):
-            found = _NOT_PADDING.search(self.window, position - self.window_start)
-            if found:
-                return self.window_start + found.start()
-            position = self.end
-        return None
-
-    def find_record(self, position: int) -> int | None:
-        """Position after ``position`` where a record seems to begin: after an empty line, or where a member does."""
-        if position < self.window_start:
-            self.rewind(position)
-        while True:
-            found = RECORD_AFTER_BLANK.search(self.window, position - self.window_start)
-            nearest = self.window_start + found.end() if found else None
-            for mark in [m for m in self.marks if m.plain > position and (nearest is None or m.plain < nearest)]:
-                if mark.plain >= self.window_start and RECORD_START.match(self.bytes_at(mark.plain, 8)):
-                    nearest = mark.plain
-                    break
-            if nearest is not None:
-                return nearest
-            position = max(position, self.end - 16)  # a version line may lie across the border of two chunks
-            self.discard(position)
-            if not self.ensure(self.end + 1):
-                return None
-
-    def rewind(self, position: int) -> None:
-        """Read again from ``position`` on, which may have been discarded; the last mark before it must be known."""
-        before = [mark for mark in self.marks if mark.plain <= position] or [Mark(0, 0)]
-        mark = before[-1]
-        if self.kind == "plain":
-            mark = Mark(position, position)
-        self.marks = before[:-1]
-        self._open(mark.file, mark.plain)
-        self.skip(position)
-
-
 def _read_at(stream: BinaryIO, position: int, count: int) -> bytes:
     """Up to ``count`` bytes; fewer only at the end of the file."""
     stream.seek(position)
@@ -211,7 +89,8 @@ def _read_at(stream: BinaryIO, position: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def _plain_bytes(stream: BinaryIO, start: int) -> Iterator[int | bytes]:
+def plain_bytes(stream: BinaryIO, start: int) -> Iterator[int | bytes]:
+    """The bytes of an uncompressed file; it has no members, so no borders come with them."""
     while chunk := _read_at(stream, start, _READ_BYTES):
         yield chunk
         start += len(chunk)
@@ -227,7 +106,7 @@ def _after_padding(stream: BinaryIO, position: int) -> int | None:
     return None
 
 
-def _gzip_members(stream: BinaryIO, position: int) -> Iterator[int | bytes]:
+def gzip_members(stream: BinaryIO, position: int) -> Iterator[int | bytes]:
     """Yields the file offset of every member's first byte and of the byte after it, and the plain bytes between."""
     buffered = b""  # bytes of the file from `position` on
     while True:
@@ -249,7 +128,7 @@ def _gzip_members(stream: BinaryIO, position: int) -> Iterator[int | bytes]:
                     raise Damaged(member, "gzip member cut short by the end of the file")
             before = inflater.copy()
             try:
-                plain = inflater.decompress(buffered, _PLAIN_BYTES)
+                plain = inflater.decompress(buffered, PLAIN_BYTES)
             except zlib.error as error:
                 # zlib drops what it had decoded from this piece before the damage: feed it again, byte by byte
                 yield from _until_damage(before, buffered)
@@ -292,8 +171,8 @@ class _Slice(io.RawIOBase):
         return piece
 
 
-def _zstd_frames(stream: BinaryIO, position: int, dictionary: bytes | None) -> Iterator[int | bytes]:
-    """Like `_gzip_members`, for zstd frames; skippable frames hold no plain bytes."""
+def zstd_frames(stream: BinaryIO, position: int, dictionary: bytes | None) -> Iterator[int | bytes]:
+    """Like `gzip_members`, for zstd frames; skippable frames hold no plain bytes."""
     size = stream.seek(0, io.SEEK_END)
     while (start := _after_padding(stream, position)) is not None:
         head = _read_at(stream, start, 8)
@@ -308,7 +187,7 @@ def _zstd_frames(stream: BinaryIO, position: int, dictionary: bytes | None) -> I
         small = end - start <= _FRAME_IN_MEMORY_BYTES
         try:
             reader = ZstdReader(io.BytesIO(piece.read()) if small else piece, dictionary=dictionary)
-            while plain := reader.read(_READ_BYTES if error else _PLAIN_BYTES):
+            while plain := reader.read(_READ_BYTES if error else PLAIN_BYTES):
                 yield bytes(plain)
         except OSError as failure:
             if piece.failure is not None:
@@ -349,7 +228,7 @@ def _first_bytes(stream: BinaryIO, kind: str, member: int, dictionary: bytes | N
     try:
         if kind == "gzip":
             return zlib.decompressobj(31).decompress(_read_at(stream, member, 4096), 16)
-        for event in _zstd_frames(stream, member, dictionary):
+        for event in zstd_frames(stream, member, dictionary):
             if isinstance(event, bytes):
                 return event[:16]
     except (zlib.error, Damaged):

@@ -9,95 +9,27 @@ from __future__ import annotations
 
 import io
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import BinaryIO
 
-from fastwarc.warc import WarcRecord as _FastRecord
-
 from dataset_platform.errors import InputError
-from dataset_platform.kernels.web.members import (
-    RECORD_START,
-    Damaged,
-    PlainStream,
-    next_member,
-    sniff,
-    zstd_dictionary,
+from dataset_platform.kernels.web.members import RECORD_START, Damaged, next_member, sniff, zstd_dictionary
+from dataset_platform.kernels.web.plain_stream import PlainStream
+from dataset_platform.kernels.web.records import (
+    MEMBER,
+    UNCOMPRESSED,
+    BrokenBytes,
+    RecordCounts,
+    RecordHead,
+    WarcRecord,
+    parse_head,
 )
+
+__all__ = ["MEMBER", "UNCOMPRESSED", "BrokenBytes", "RecordCounts", "WarcRecord", "read_record_at", "read_records"]
 
 MAX_RECORD_BYTES = 64 << 20
 MAX_HEADER_BYTES = 64 << 10
-MEMBER = "member"
-UNCOMPRESSED = "uncompressed"
-
 _HEADER_END = re.compile(rb"\r\n\r\n|\n\n")
-
-
-@dataclass(frozen=True, slots=True)
-class WarcRecord:
-    """One whole record.
-
-    ``file[offset:offset + length]``, decompressed, is this record alone when ``offset_kind`` is ``member``; when it is
-    ``uncompressed``, both count bytes of the decompressed file. ``block`` is ``None`` for a record above the size
-    limit, and then ``too_large`` is true; ``block_bytes`` is the block's size either way.
-    """
-
-    type: str
-    record_id: str | None
-    target_uri: str | None
-    warc_date: datetime | None
-    content_type: str | None
-    block: bytes | None
-    block_bytes: int
-    offset: int
-    length: int
-    offset_kind: str
-    too_large: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenBytes:
-    """Bytes that are no whole record. ``length`` is ``None`` where their end is unknown.
-
-    ``is_response`` says that the header of a response record could still be read (it counts as met).
-    """
-
-    offset: int
-    length: int | None
-    error: str
-    offset_kind: str
-    is_response: bool = False
-    record_id: str | None = None
-    target_uri: str | None = None
-
-
-@dataclass
-class RecordCounts:
-    """What the reader met in one file: the independent side of the conservation sum."""
-
-    responses: int = 0
-    broken: int = 0
-    other_types: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def tally(self) -> int:
-        """Rows that must come out: response records met, whole or not, and broken pieces that are none."""
-        return self.responses + self.broken
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """A parsed record header; ``end`` is the plain position of the block's first byte."""
-
-    type: str
-    record_id: str | None
-    target_uri: str | None
-    warc_date: datetime | None
-    content_type: str | None
-    block_bytes: int
-    end: int
 
 
 def read_records(
@@ -176,7 +108,7 @@ class _Reader:
             self.plain = PlainStream(
                 self.stream, self.kind, file_start=file_start, plain_start=plain_start, dictionary=self.dictionary
             )
-            self.partial: tuple[int, _Head | None] | None = None  # record in which the stream ended by damage
+            self.partial: tuple[int, RecordHead | None] | None = None  # record in which the stream ended by damage
             yield from self._segment(plain_start)
             plain_start, damage = self.plain.end, self.plain.damage
             if damage is None:
@@ -205,7 +137,7 @@ class _Reader:
         if plain.kind == "plain" and self.intact == 0 and previous_end == 0:
             yield BrokenBytes(0, self.size, "not a WARC file: nothing but padding", MEMBER)
 
-    def _head(self, start: int) -> _Head | None:
+    def _head(self, start: int) -> RecordHead | None:
         """Parse the header at a plain position; ``None`` where there is none, or none that can be used."""
         plain = self.plain
         if not RECORD_START.match(plain.bytes_at(start, 8)):
@@ -219,28 +151,11 @@ class _Reader:
                 break
         if found is None:
             return None
-        raw = bytes(plain.window[start - plain.window_start : found.end()])
-        if found.group() == b"\n\n":
-            raw = raw.replace(b"\n", b"\r\n")
-        try:
-            fast = _FastRecord.from_bytes(raw)
-        except (OSError, ValueError):
-            return None
-        headers = {name.lower(): value.strip() for name, value in fast.headers.to_tuples()}
-        block_bytes = headers.get("content-length", "")
-        if not (block_bytes.isascii() and block_bytes.isdigit() and len(block_bytes) < 19):
-            return None
-        return _Head(
-            type=headers.get("warc-type", "unknown").lower(),
-            record_id=headers.get("warc-record-id") or None,
-            target_uri=_strip_brackets(headers.get("warc-target-uri")),
-            warc_date=_utc(fast.record_date),
-            content_type=headers.get("content-type"),
-            block_bytes=int(block_bytes),
-            end=plain.window_start + found.end(),
+        return parse_head(
+            bytes(plain.window[start - plain.window_start : found.end()]), plain.window_start + found.end()
         )
 
-    def _record(self, start: int, previous_end: int, head: _Head) -> tuple[WarcRecord | BrokenBytes | None, int]:
+    def _record(self, start: int, previous_end: int, head: RecordHead) -> tuple[WarcRecord | BrokenBytes | None, int]:
         """The record at ``start`` and the position after it; no record when the stream was damaged within it."""
         plain, end = self.plain, head.end + head.block_bytes
         too_large = head.block_bytes > self.limit
@@ -281,7 +196,9 @@ class _Reader:
         # the next record's version line may be what is damaged; but a block that holds records has swallowed them
         return plain.bytes_at(end, 4) == b"\r\n\r\n" and not (block and re.search(rb"\r\n\r\nWARC/1\.", block))
 
-    def _wrong_length(self, start: int, previous_end: int, head: _Head, error: str) -> tuple[BrokenBytes | None, int]:
+    def _wrong_length(
+        self, start: int, previous_end: int, head: RecordHead, error: str
+    ) -> tuple[BrokenBytes | None, int]:
         """A record whose declared length is wrong or not reached: up to the next record that can be seen."""
         found = self.plain.find_record(head.end)
         if found is None and self.plain.damage is not None:
@@ -342,18 +259,5 @@ class _Reader:
         return start, end - start, UNCOMPRESSED
 
 
-def _broken(offset: int, length: int | None, error: str, kind: str, head: _Head) -> BrokenBytes:
+def _broken(offset: int, length: int | None, error: str, kind: str, head: RecordHead) -> BrokenBytes:
     return BrokenBytes(offset, length, error, kind, head.type == "response", head.record_id, head.target_uri)
-
-
-def _strip_brackets(uri: str | None) -> str | None:
-    """wget writes ``<http://…>``, following a slip in the standard's grammar."""
-    if uri and uri.startswith("<") and uri.endswith(">"):
-        uri = uri[1:-1]
-    return uri or None
-
-
-def _utc(date: datetime | None) -> datetime | None:
-    if date is None:
-        return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
