@@ -52,7 +52,7 @@ class Page:
 
 
 def handbook_pages() -> list[Page]:
-    """The language reference that ``help()`` shows, in pages of some three hundred words; empty where it is left out."""
+    """The language reference that ``help()`` shows, some three hundred words a page; empty where it is left out."""
     try:
         topics = importlib.import_module("pydoc_data.topics").topics
     except ImportError:

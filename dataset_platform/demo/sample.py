@@ -19,7 +19,8 @@ from dataset_platform.demo.articles import ARTICLES
 from dataset_platform.demo.manual import Page, handbook_pages, library_pages, render
 
 SOURCES = ("handbook", "stdlib")
-_PAGES_PER_FILE = 60  # two sources, two days: some 240 ordinary pages
+_PAGES_PER_FILE = 75  # at most; two sources, two days: some 240 ordinary pages
+_DAMAGED_FILE_PAGES = 6
 _NEAR_DUPLICATES = 4  # each on the same and on the next day
 _EXACT_DUPLICATES = 4
 _WORDS_PER_EDIT = 150  # one word in 150 changed leaves a Jaccard similarity of word 5-grams of about .93
@@ -69,6 +70,7 @@ def write_sample(raw_root: Path, days: tuple[date, date]) -> Planted:
     """
     planted = Planted(days)
     texts = dict(zip(SOURCES, (_spread(handbook_pages()), _spread(library_pages())), strict=True))
+    spare = [texts["stdlib"].pop() for _ in range(_DAMAGED_FILE_PAGES)]
     writers = {(day, source): _WarcFile(source, day) for day in days for source in SOURCES}
     for source in SOURCES:
         _plant_pages(planted, texts[source], source, [writers[day, source] for day in days])
@@ -79,7 +81,6 @@ def write_sample(raw_root: Path, days: tuple[date, date]) -> Planted:
     _plant_repeat(planted, stdlib_1)
     for (day, source), writer in writers.items():
         _save(planted, raw_root, day, source, 0, writer.content(), writer.responses)
-    spare = texts["stdlib"][2 * _PAGES_PER_FILE :] or texts["stdlib"]
     _plant_damage(planted, raw_root, days[1], spare)
     not_warc = gzip.compress(b"<html><body>503 Service Unavailable</body></html>\n" * 20, mtime=0)
     planted.not_warc.append(_save(planted, raw_root, days[0], "stdlib", 1, not_warc, 1))
@@ -266,10 +267,10 @@ def _plant_repeat(planted: Planted, writer: _WarcFile) -> None:
 def _plant_damage(planted: Planted, root: Path, day: date, pages: list[Page]) -> None:
     """A file with a member whose bytes are damaged, whole pages after it, and a last member that is cut off."""
     writer = _WarcFile("handbook", day)
-    urls = [f"http://handbook.example/damaged/{at}.html" for at in range(6)]
-    for url, page in zip(urls, pages, strict=False):
+    urls = [f"http://handbook.example/damaged/{at}.html" for at in range(_DAMAGED_FILE_PAGES)]
+    for url, page in zip(urls, pages, strict=True):
         writer.add(url, _html(page, "handbook"))
-    corrupted, truncated = 2, 5
+    corrupted, truncated = 2, _DAMAGED_FILE_PAGES - 1
     planted.ordinary += [url for at, url in enumerate(urls) if at not in (corrupted, truncated)]
     members = writer.members
     at = 2 * corrupted + 2  # after the warcinfo record, each page is a request and a response

@@ -53,7 +53,7 @@ def spark_config(settings: Settings | None = None) -> dict[str, str]:
     if any(r.startswith(("s3://", "s3a://")) for r in roots):
         packages.append(jars.HADOOP_AWS)
     java_home = ensure_java()
-    os.environ.setdefault("JAVA_HOME", java_home)
+    os.environ["JAVA_HOME"] = java_home  # what was set may be of a version that Spark does not run on
     partitions = os.environ.get("DATASET_PLATFORM_SPARK_PARTITIONS") or str(max(2, os.cpu_count() or 2))
     log4j = Path(__file__).with_name("log4j2.properties")
     config = {
@@ -100,9 +100,8 @@ def session(settings: Settings | None = None) -> SparkSession:
     remote = os.environ.get("DATASET_PLATFORM_SPARK_REMOTE")
     if remote:
         return SparkSession.builder.remote(remote).getOrCreate()
-    active = SparkSession.getActiveSession()
+    active = _active_session()
     if active is not None:
-        _assert_alive(active)
         return active
     builder = SparkSession.builder
     for key, value in spark_config(settings).items():
@@ -114,15 +113,19 @@ def session(settings: Settings | None = None) -> SparkSession:
         raise EngineError(f"Spark could not be started: {str(e).splitlines()[0]}", "Check JAVA_HOME and memory.") from e
 
 
-def _assert_alive(active: SparkSession) -> None:
+def _active_session() -> SparkSession | None:
+    from pyspark.sql import SparkSession
+
     try:
-        stopped = active.sparkContext._jsc.sc().isStopped()
-    except Exception as e:  # py4j raises several kinds once the JVM is gone
+        active = SparkSession.getActiveSession()
+        stopped = active is not None and active.sparkContext._jsc.sc().isStopped()
+    except Exception as e:  # py4j and the OS raise several kinds once the JVM is gone
         raise EngineError(
             "Spark's JVM died under this process.", "Run the command again: finished days are kept."
         ) from e
     if stopped:
         raise EngineError("Spark was stopped under this process.", "Run the command again: finished days are kept.")
+    return active
 
 
 def map_in_arrow(frame: DataFrame, kernel: Kernel, schema: pa.Schema) -> DataFrame:

@@ -152,14 +152,15 @@ def _read_staged(spark: SparkSession, run: StageRun, path: str) -> DataFrame:
 
 def _settle(spark: SparkSession, run: StageRun, staged: DataFrame, order: Sequence[str]) -> DataFrame:
     """Label all but the first of the kept rows that share a row key; rewritten only where there are any."""
-    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     key = list(run.contract.row_key())
     kept = staged.where(KEPT)
     if not kept.groupBy(*key).count().where("count > 1").limit(1).count():
         return staged
-    ranked = kept.withColumn("_rank", F.row_number().over(Window.partitionBy(*key).orderBy(*map(F.expr, order))))
+    # as SQL: an expression alone cannot say DESC or NULLS LAST
+    rank = f"row_number() OVER (PARTITION BY {', '.join(f'`{k}`' for k in key)} ORDER BY {', '.join(order)})"
+    ranked = kept.withColumn("_rank", F.expr(rank))
     later = F.col("_rank") > 1
     labelled = (
         ranked.withColumn("reason", F.when(later, F.lit("duplicate_record")))

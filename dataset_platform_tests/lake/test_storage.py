@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -170,8 +171,8 @@ def test_a_bucket_that_is_not_there_is_one_clear_line(bucket: str) -> None:
 
 def test_more_objects_than_a_page_are_all_listed(bucket: str) -> None:
     client = storage.s3_client()
-    for number in range(1005):
-        client.put_object(Bucket=bucket[5:], Key=f"many/{number:04d}", Body=b"")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: client.put_object(Bucket=bucket[5:], Key=f"many/{n:04d}", Body=b""), range(1005)))
     client.put_object(Bucket=bucket[5:], Key="many/folder-marker/", Body=b"")
     assert [e.path for e in storage.list_files(f"{bucket}/many")] == [f"{bucket}/many/{n:04d}" for n in range(1005)]
 

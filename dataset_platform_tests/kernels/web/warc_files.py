@@ -34,7 +34,26 @@ def http_block(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
 def page(words: int, seed: int) -> bytes:
     """A small HTML page of made-up English."""
     draw = random.Random(seed)
-    vocabulary = ["the", "river", "runs", "past", "an", "old", "mill", "and", "every", "winter", "its", "wheel", "stands", "still", "until", "the", "thaw", "comes"]
+    vocabulary = [
+        "the",
+        "river",
+        "runs",
+        "past",
+        "an",
+        "old",
+        "mill",
+        "and",
+        "every",
+        "winter",
+        "its",
+        "wheel",
+        "stands",
+        "still",
+        "until",
+        "the",
+        "thaw",
+        "comes",
+    ]
     text = " ".join(draw.choice(vocabulary) for _ in range(words))
     return f"<html><head><title>Page {seed}</title></head><body><main><p>{text}.</p></main></body></html>".encode()
 

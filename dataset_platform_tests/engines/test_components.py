@@ -1,0 +1,97 @@
+"""Connected components: the distributed algorithm, the one in memory and a flood fill give the same labels."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from dataset_platform.engines.components import component_labels, star_components
+
+Edges = list[tuple[str, str]]
+
+
+def node(number: int) -> str:
+    """Ids in no numeric order, as hashes are."""
+    return f"{number * 2654435761 % 2**32:032x}"
+
+
+def random_edges(seed: int, nodes: int, count: int) -> Edges:
+    draw = random.Random(seed)
+    return [(node(draw.randrange(nodes)), node(draw.randrange(nodes))) for _ in range(count)]
+
+
+def chain(first: int, length: int, seed: int = 0) -> Edges:
+    edges = [(node(n), node(n + 1)) for n in range(first, first + length)]
+    return random.Random(seed).sample(edges, len(edges))
+
+
+def star(first: int, leaves: int) -> Edges:
+    return [(node(first), node(first + n)) for n in range(1, leaves + 1)]
+
+
+GRAPHS: dict[str, Edges] = {
+    "random, sparse": random_edges(1, 300, 150),
+    "random, about to connect": random_edges(2, 200, 120),
+    "one long chain": chain(0, 150),
+    "chains, big stars, a cycle and a clique": [
+        *chain(0, 60),
+        *star(1000, 300),
+        *star(2000, 200),
+        (node(1005), node(2007)),  # two stars that meet at their leaves
+        *star(5000, 250),
+        *chain(3000, 20),
+        (node(3020), node(3000)),
+        *((node(a), node(b)) for a in range(4000, 4012) for b in range(a + 1, 4012)),
+    ],
+    "loops, repeats and both directions": [("b", "a"), ("a", "b"), ("c", "c"), ("b", "a"), ("z", "y"), ("é", "z")],
+}
+
+
+def flood_fill(edges: Edges) -> dict[str, str]:
+    neighbours: dict[str, set[str]] = {}
+    for a, b in edges:
+        if a != b:
+            neighbours.setdefault(a, set()).add(b)
+            neighbours.setdefault(b, set()).add(a)
+    labels: dict[str, str] = {}
+    for start in sorted(neighbours):
+        waiting = [start]
+        while waiting:
+            at = waiting.pop()
+            if at not in labels:
+                labels[at] = start
+                waiting.extend(neighbours[at])
+    return labels
+
+
+def frame(spark: SparkSession, edges: Edges, parts: int = 2) -> DataFrame:
+    return spark.createDataFrame(edges, "src string, dst string").repartition(parts)
+
+
+def labels_of(labels: DataFrame) -> dict[str, str]:
+    rows = [(r["node"], r["label"]) for r in labels.collect()]
+    assert len({n for n, _ in rows}) == len(rows), "a node has two labels"
+    return dict(rows)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_both_ways_give_the_smallest_id_of_each_component(spark: SparkSession, name: str) -> None:
+    expected = flood_fill(GRAPHS[name])
+    edges = frame(spark, GRAPHS[name])
+    assert labels_of(component_labels(spark, edges)) == expected
+    assert labels_of(component_labels(spark, edges, in_memory_edges=0)) == expected
+
+
+def test_the_order_and_spread_of_edges_do_not_matter(spark: SparkSession) -> None:
+    edges = random_edges(3, 120, 90)
+    expected = flood_fill(edges)
+    turned = [(b, a) for a, b in random.Random(4).sample(edges, len(edges))]
+    assert labels_of(star_components(frame(spark, turned, parts=5).where("src <> dst"))) == expected
+
+
+def test_no_edges_are_no_components(spark: SparkSession) -> None:
+    for edges in ([], [("a", "a")]):
+        for limit in (0, 10):
+            assert labels_of(component_labels(spark, frame(spark, edges), in_memory_edges=limit)) == {}
