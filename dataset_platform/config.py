@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dataset_platform.errors import ConfigError
 from dataset_platform.kernels.tokens.bpe import TokenizerConfig
@@ -20,6 +20,9 @@ from dataset_platform.kernels.tokens.mixtures import MixtureConfig
 from dataset_platform.kernels.web.documents import DocumentsConfig
 from dataset_platform.kernels.web.duplicates import DedupConfig
 from dataset_platform.kernels.web.filter_rules import FilterConfig
+
+# stages whose kernels run on either engine; what shuffles needs Spark
+EitherEngine = Literal["web/documents", "web/filtered_documents", "tokens/tokenized_shards"]
 
 
 class WebConfig(BaseModel):
@@ -31,6 +34,16 @@ class WebConfig(BaseModel):
     documents: DocumentsConfig = DocumentsConfig()
     filters: FilterConfig = FilterConfig()
     dedup: DedupConfig = DedupConfig()
+
+    @model_validator(mode="after")
+    def _signatures_fit_the_bands(self) -> WebConfig:
+        made, used = self.filters.minhash, self.dedup
+        if made.num_perm != used.bands * used.rows or made.ngram != used.ngram:
+            raise ValueError(
+                f"filters.minhash makes {made.num_perm} values over {made.ngram}-grams, "
+                f"dedup compares {used.bands} bands of {used.rows} rows over {used.ngram}-grams"
+            )
+        return self
 
 
 class TokensConfig(BaseModel):
@@ -51,7 +64,7 @@ class PlatformConfig(BaseModel):
 
     web: WebConfig = WebConfig()
     tokens: TokensConfig = TokensConfig()
-    engines: dict[str, Literal["spark", "ray"]] = Field(
+    engines: dict[EitherEngine, Literal["spark", "ray"]] = Field(
         default_factory=dict, description="engine per table for the kernels that may run on either, spark by default"
     )
 

@@ -81,6 +81,8 @@ class Settings:
 
 def _root(variable: str, default: str) -> str:
     value = os.environ.get(variable) or default
+    # Hadoop's name for S3 and everybody else's mean the same place; paths are compared as text further in
+    value = "s3://" + value[len("s3a://") :] if value.startswith("s3a://") else value
     return value.rstrip("/") if is_url(value) else str(Path(value).expanduser().resolve())
 
 

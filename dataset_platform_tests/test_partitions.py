@@ -35,7 +35,9 @@ def test_a_range_holds_both_ends_and_every_day_between_in_order() -> None:
     assert whole == sorted(set(whole)) == daily.get_partition_keys()
 
 
-@pytest.mark.parametrize("text", ["", ":", "5 January", "2026-02-30", ":2026-01-05", "2026-01-05:x", "2026-01-01:02:03"])
+@pytest.mark.parametrize(
+    "text", ["", ":", "5 January", "2026-02-30", ":2026-01-05", "2026-01-05:x", "2026-01-01:02:03"]
+)
 def test_what_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is not a day"):
         day_range(text)

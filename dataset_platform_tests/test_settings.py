@@ -34,7 +34,9 @@ def test_one_root_moves_alone(variable: str, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("DATASET_PLATFORM_HOME", str(tmp_path))
     monkeypatch.setenv(f"DATASET_PLATFORM_{variable}", "s3://bucket/there/")
     settings = Settings.from_env()
-    expected = {name: f"{tmp_path.resolve()}/{name}" for name in ROOTS.values()} | {ROOTS[variable]: "s3://bucket/there"}
+    expected = {name: f"{tmp_path.resolve()}/{name}" for name in ROOTS.values()} | {
+        ROOTS[variable]: "s3://bucket/there"
+    }
     assert {name: getattr(settings, name) for name in ROOTS.values()} == expected
 
 

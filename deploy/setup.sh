@@ -4,8 +4,8 @@
 set -eu
 target=$1
 if [ ! -x "$VENV/bin/python" ]; then
-  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "error: Python 3.11 or newer is needed; '$PYTHON' is older. Try: make PYTHON=python3.12 …" >&2
+  "$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || {
+    echo "error: Python 3.11, 3.12 or 3.13 is needed; '$PYTHON' is another. Try: make PYTHON=python3.12 …" >&2
     exit 1
   }
   echo "… making $VENV"

@@ -138,7 +138,9 @@ def prepare_home(settings: Settings, what: dict[str, object], keep: bool) -> Non
         for child in home.iterdir():
             shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
     home.mkdir(parents=True, exist_ok=True)
-    marker.write_text(json.dumps(what))
+    # the marker says that all of this came from demos and may go: never put it beside somebody's own data
+    if before is not None or not filled:
+        marker.write_text(json.dumps({"kept": True} if keep and filled else what))
 
 
 def place(settings: Settings, source: str, dated: dict[str, str]) -> list[str]:

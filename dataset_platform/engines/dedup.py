@@ -8,8 +8,8 @@ earlier days are read back as state; the connected components of all links are t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +57,15 @@ def rank(prefix: str = "") -> Column:
         (-column["language_score"]).alias("surer"),
         column["doc_id"].alias("doc_id"),
     )
+
+
+def without_landed(inputs: DayInputs) -> tuple[DayInputs, DataFrame]:
+    """Leave out today's documents whose record landed on an earlier day too; their doc_ids are the second part.
+
+    They are no new documents: they are rejected as ``duplicate_record`` and have no part in links, clusters or index.
+    """
+    landed = inputs.today.join(inputs.earlier.select("doc_id"), "doc_id", "left_semi").select("doc_id")
+    return replace(inputs, today=inputs.today.join(landed, "doc_id", "left_anti")), landed
 
 
 def find_links(inputs: DayInputs, config: DedupConfig) -> DataFrame:
@@ -118,12 +127,11 @@ def band_kernel(config: DedupConfig) -> Kernel:
     """(doc_id, minhash) → (doc_id, band_key), one row per band."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        width = config.bands * config.rows
         for batch in batches:
             if not batch.num_rows:
                 continue
             raw = b"".join(batch.column("minhash").to_pylist())
-            signatures = np.frombuffer(raw, dtype="<u4").reshape(batch.num_rows, width)
+            signatures = np.frombuffer(raw, dtype="<u4").reshape(batch.num_rows, -1)
             keys = minhash.band_keys(signatures, config.bands, config.rows).view(np.int64)
             ids = batch.column("doc_id").take(pa.array(np.repeat(np.arange(batch.num_rows), config.bands)))
             yield pa.RecordBatch.from_arrays([ids, pa.array(keys.reshape(-1))], schema=BANDS)
@@ -171,7 +179,8 @@ def _verified(pairs: DataFrame, texts: DataFrame, config: DedupConfig) -> DataFr
     from pyspark.sql import functions as F
 
     wanted = pairs.select(F.col("a").alias("doc_id")).unionByName(pairs.select(F.col("b").alias("doc_id"))).distinct()
-    needed = texts.join(wanted, "doc_id", "left_semi")
+    # a document that landed on several days has one text here
+    needed = texts.join(wanted, "doc_id", "left_semi").groupBy("doc_id").agg(F.min("text").alias("text"))
     with_a = pairs.join(needed.select(F.col("doc_id").alias("a"), F.col("text").alias("text_a")), "a")
     with_b = with_a.join(needed.select(F.col("doc_id").alias("b"), F.col("text").alias("text_b")), "b")
     return map_in_arrow(with_b.select("a", "b", "text_a", "text_b"), verify_kernel(config), VERIFIED)
@@ -182,7 +191,7 @@ def verify_kernel(config: DedupConfig) -> Kernel:
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         # pairs of one document stand close together: its shingles are computed once
-        shingles = lru_cache(maxsize=2048)(minhash.shingles)
+        shingles = lru_cache(maxsize=2048)(partial(minhash.shingles, config=minhash.MinHashConfig(ngram=config.ngram)))
         for batch in batches:
             left, right = batch.column("text_a").to_pylist(), batch.column("text_b").to_pylist()
             values = np.array(
@@ -212,19 +221,35 @@ def clusters(spark: SparkSession, inputs: DayInputs, new_links: DataFrame) -> Da
     return todays.join(keepers, "label").select("doc_id", "cluster_id", "cluster_size")
 
 
-def label_duplicates(documents: DataFrame, cluster: DataFrame, links: DataFrame) -> DataFrame:
-    """Give every document of the day its cluster, and all but the keepers a reason, measure and detail."""
+def label_duplicates(documents: DataFrame, cluster: DataFrame, links: DataFrame, landed: DataFrame) -> DataFrame:
+    """Give every document of the day its cluster, and all but the keepers a reason, measure and detail.
+
+    The measure is the likeness to the most alike document it is linked to; to one that links to it where it is the
+    best of its own links.
+
+    Args:
+        landed: doc_id of the documents whose record landed on an earlier day already (``without_landed``).
+    """
     from pyspark.sql import functions as F
 
     best = links.groupBy("doc_id").agg(
-        F.max((F.col("kind") == "exact").cast("int")).alias("is_exact"), F.max("jaccard").alias("similarity")
+        F.max((F.col("kind") == "exact").cast("int")).alias("is_exact"),
+        F.max("jaccard").alias("similarity"),
     )
-    joined = documents.join(cluster, "doc_id", "left").join(best, "doc_id", "left")
+    near = links.where("kind = 'near'").groupBy(F.col("linked_doc_id").alias("doc_id"))
+    again = landed.select("doc_id", F.lit(True).alias("is_again"))
+    joined = documents.join(cluster, "doc_id", "left").join(best, "doc_id", "left").join(again, "doc_id", "left")
+    joined = joined.join(near.agg(F.max("jaccard").alias("from_others")), "doc_id", "left")
     is_duplicate = F.col("cluster_id").isNotNull() & (F.col("cluster_id") != F.col("doc_id"))
     exact = F.coalesce(F.col("is_exact"), F.lit(0)) == 1
-    similarity = F.coalesce(F.col("similarity"), F.lit(None).cast("double"))
-    reason = F.when(is_duplicate & exact, "exact_duplicate").when(is_duplicate, "near_duplicate")
-    detail = F.when(
+    similarity = F.coalesce("similarity", "from_others")
+    is_again = F.col("is_again").isNotNull()
+    reason = (
+        F.when(is_again, "duplicate_record")
+        .when(is_duplicate & exact, "exact_duplicate")
+        .when(is_duplicate, "near_duplicate")
+    )
+    detail = F.when(is_again, F.lit("the same record id landed on an earlier day")).when(
         is_duplicate,
         F.concat(F.lit("cluster of "), F.col("cluster_size").cast("string"), F.lit(" kept as "), F.col("cluster_id")),
     )

@@ -53,7 +53,7 @@ def encode_day(engine: str, corpus: LakeTable, job: ShardJob, path: str, session
         rows.write_parquet(inner, filesystem=fs)
         return
     frame = corpus.read_spark(session(), job.day)
-    spread = frame.repartition(session().sparkContext.defaultParallelism)
+    spread = frame.repartition(int(session().conf.get("spark.sql.shuffle.partitions") or "2"))
     map_in_arrow(spread, kernel, encode.ENCODED_SCHEMA).write.parquet(storage.spark_url(path))
 
 

@@ -65,6 +65,9 @@ def spark_config(settings: Settings | None = None) -> dict[str, str]:
         "spark.driver.memory": os.environ.get("DATASET_PLATFORM_SPARK_MEMORY") or _default_memory(),
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log4j.as_uri()}",
         "spark.pyspark.python": sys.executable,
+        # every task has a core of its own: threads inside it would only crowd the others
+        "spark.executorEnv.TOKENIZERS_PARALLELISM": "false",
+        "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": os.path.join(tempfile.gettempdir(), "dataset-platform-warehouse"),

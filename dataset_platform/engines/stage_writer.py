@@ -36,5 +36,5 @@ def write_kernel_output(
     frame = source.read_spark(session(), day)
     if "path" in source.contract.row_key():
         # rows that name files: each is a task of its own, whatever its size in the table
-        frame = frame.repartition(max(1, frame.count()), "path")
+        frame = frame.coalesce(1).repartition(max(1, frame.count()))
     spark_engine.map_in_arrow(frame, kernel, schema).write.parquet(storage.spark_url(path))

@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dataset_platform.errors import LockedError
+from dataset_platform.errors import ConfigError, LockedError
 from dataset_platform.lake import storage
 from dataset_platform.settings import is_url, join
 
+_mine: set[str] = set()  # places of the locks that this process holds
 LEASE_SECONDS = 60.0
 DEFAULT_WAIT_SECONDS = 600.0
 
@@ -39,21 +40,36 @@ def lock(lake_root: str, name: str, wait_s: float | None = None) -> Iterator[Non
         LockedError: another run held it for the whole waiting time; the message names run and table.
     """
     wait = wait_seconds() if wait_s is None else wait_s
-    place = join(lake_root, "_locks", name.replace("/", "__"))
+    place = _place(lake_root, name)
     if is_url(lake_root):
-        with _lease(place + ".json", name, wait):
+        with _lease(place + ".json", name, wait), _noted(place):
             yield
         return
     import filelock
 
     Path(place).parent.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(place + ".lock", timeout=wait):
+        with filelock.FileLock(place + ".lock", timeout=wait), _noted(place):
             Path(place + ".holder").write_text(_holder())
             yield
     except filelock.Timeout:
         holder = Path(place + ".holder")
         raise _locked(name, holder.read_text() if holder.exists() else "another run", wait) from None
+
+
+def _place(lake_root: str, name: str) -> str:
+    if is_url(lake_root) and not lake_root.startswith("s3://"):
+        raise ConfigError(f"A lake at {lake_root} cannot be locked.", "Keep lakes on a local disk or on S3.")
+    return join(lake_root, "_locks", name.replace("/", "__"))
+
+
+@contextmanager
+def _noted(place: str) -> Iterator[None]:
+    _mine.add(place)
+    try:
+        yield
+    finally:
+        _mine.discard(place)
 
 
 def _holder() -> str:
@@ -83,9 +99,17 @@ def _lease(url: str, name: str, wait: float) -> Iterator[None]:
     current = [etag]
 
     def renew() -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
         while not stop.wait(LEASE_SECONDS / 4):
-            answer = client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfMatch=current[0])
-            current[0] = answer["ETag"]
+            try:
+                answer = client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfMatch=current[0])
+                current[0] = answer["ETag"]
+            except BotoCoreError:
+                continue  # the network: three more tries fit into the lease
+            except ClientError as e:
+                if e.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
+                    return  # another run took a lease that it found stale; the commit's own conflict check remains
 
     thread = threading.Thread(target=renew, daemon=True, name=f"lease {name}")
     thread.start()
@@ -94,6 +118,18 @@ def _lease(url: str, name: str, wait: float) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(timeout=5)
+        _release(client, bucket, key, token)
+
+
+def _release(client: Any, bucket: str, key: str, token: str) -> None:
+    """Delete the lease if it is still ours."""
+    from botocore.exceptions import ClientError
+
+    try:
+        there = json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClientError:
+        return
+    if there["token"] == token:
         client.delete_object(Bucket=bucket, Key=key)
 
 
@@ -128,9 +164,11 @@ def _read_holder(client: Any, bucket: str, key: str) -> str:
         return "another run"
 
 
-def is_held(lake_root: str, name: str) -> bool:
-    """Whether some run, this process included, holds the lock ``name`` right now."""
-    place = join(lake_root, "_locks", name.replace("/", "__"))
+def held_elsewhere(lake_root: str, name: str) -> bool:
+    """Whether another run holds the lock ``name`` right now; locks of this process do not count."""
+    place = _place(lake_root, name)
+    if place in _mine:
+        return False
     if is_url(lake_root):
         from botocore.exceptions import ClientError
 

@@ -101,6 +101,8 @@ def run_stage(
         kept = staged.where(KEPT).select(*run.contract.data_schema().names)
         findings = [contract_finding(kept, run.contract, run.day), conservation_finding(receipt)]
         if all(f.passed for f in findings):
+            # from here on parts of the day are being replaced: it counts as unfinished until its receipt is written
+            receipts.remove(run.lake_root, receipt.table, run.day)
             if after is not None:
                 after(kept)
             receipt = _publish(run, staged, kept, receipt)
@@ -214,8 +216,6 @@ def _count(run: StageRun, staged: DataFrame, rows_in: int | None) -> Receipt:
 
 
 def _publish(run: StageRun, staged: DataFrame, kept: DataFrame, receipt: Receipt) -> Receipt:
-    # while parts of the day are being replaced it counts as unfinished
-    receipts.remove(run.lake_root, receipt.table, run.day)
     _publish_ledger(run, Rejections, staged.where(REJECTED), receipt.rows_rejected)
     _publish_ledger(run, Quarantine, staged.where(QUARANTINED), receipt.rows_quarantined)
     table = LakeTable(run.contract, run.lake_root)

@@ -88,7 +88,10 @@ def filesystem(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
         return fs.GcsFileSystem(), path.split("://", 1)[1]
     if scheme == "file":
         return fs.LocalFileSystem(), path.split("://", 1)[1]
-    raise ConfigError(f"'{path}' has a scheme this platform does not know.", "Use a local path, s3:// or gs://.")
+    raise ConfigError(
+        f"'{path}' has a scheme this platform does not know.",
+        "Use a local path or s3:// (raw input may also lie in gs://).",
+    )
 
 
 def open_input(path: str) -> tuple[BinaryIO, int]:

@@ -115,5 +115,3 @@ def document(number: int, **changes: Any) -> dict[str, Any]:
     row = good_row(contracts.Documents, **row)
     row.pop("ingestion_date")
     return row
-
-

@@ -158,4 +158,6 @@ def test_a_signature_fits_the_bands_the_contract_speaks_of() -> None:
     signature = minhash.signature(minhash.word_hashes(minhash.w.split("a b c d e f"))).astype("<u4").tobytes()
     config = DedupConfig()
     assert len(signature) == 4 * config.bands * config.rows == 448
-    assert validate(contracts.SignatureIndex, frame(contracts.SignatureIndex, good_row(contracts.SignatureIndex))) == set()
+    assert (
+        validate(contracts.SignatureIndex, frame(contracts.SignatureIndex, good_row(contracts.SignatureIndex))) == set()
+    )

@@ -21,7 +21,7 @@ import pytest
 from dataset_platform.engines.java import SUPPORTED, ensure_java, find_java_home, java_version
 from dataset_platform.errors import EngineError
 
-SCRIPT = '#!/bin/sh\necho \'openjdk version "{version}" 2025-04-15\' >&2\n'
+SCRIPT = "#!/bin/sh\necho 'openjdk version \"{version}\" 2025-04-15' >&2\n"
 REAL_JAVA = shutil.which("java")
 
 

@@ -27,7 +27,9 @@ def rows(seed: int = 0) -> pa.Table:
     """The small corpus with the columns of the table, in an order of its own."""
     documents = corpus.documents().to_pylist()
     filled = [good_row(DedupedCorpus) | d | {"text_length": len(d["text"])} for d in documents]
-    table = pa.Table.from_pylist(filled, schema=pa.schema([f.with_nullable(True) for f in DedupedCorpus.arrow_schema()]))
+    table = pa.Table.from_pylist(
+        filled, schema=pa.schema([f.with_nullable(True) for f in DedupedCorpus.arrow_schema()])
+    )
     order = random.Random(seed).sample(range(len(table)), len(table)) if seed else range(len(table))
     return table.select(DedupedCorpus.data_schema().names).take(list(order))
 
@@ -73,9 +75,7 @@ def make(
         table.replace_partition_from_spark(spread, PARTITION, files=table_files)
     trained = corpus.tokenizer()
     artifacts = root / "artifacts"
-    job = ShardJob(
-        corpus.DAY, str(artifacts), corpus.SHARDS, corpus.TOKENIZER, trained.vocab_json, trained.merges_txt
-    )
+    job = ShardJob(corpus.DAY, str(artifacts), corpus.SHARDS, corpus.TOKENIZER, trained.vocab_json, trained.merges_txt)
     encoded = str(root / "encoded")
     encode_day(engine, table, job, encoded, session or (lambda: spark))
     return write_shards(spark, encoded, job), files(artifacts)

@@ -17,7 +17,7 @@ def lake_root(request: pytest.FixtureRequest, tmp_path) -> str:
 
 
 def test_the_second_writer_is_refused_by_name_and_the_lock_is_free_again_after(lake_root: str) -> None:
-    assert not locks.is_held(lake_root, "web/documents of 2026-01-05")
+    assert not locks.held_elsewhere(lake_root, "web/documents of 2026-01-05")
     refused: list[LockedError] = []
 
     def second() -> None:
@@ -28,8 +28,8 @@ def test_the_second_writer_is_refused_by_name_and_the_lock_is_free_again_after(l
             refused.append(e)
 
     with locks.lock(lake_root, "web/documents of 2026-01-05", wait_s=5):
-        assert locks.is_held(lake_root, "web/documents of 2026-01-05")
-        assert not locks.is_held(lake_root, "web/documents of 2026-01-06")
+        assert not locks.held_elsewhere(lake_root, "web/documents of 2026-01-05"), "it is this process's own"
+        assert not locks.held_elsewhere(lake_root, "web/documents of 2026-01-06")
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(timeout=30)
@@ -64,7 +64,7 @@ def test_a_killed_process_leaves_no_local_lock(tmp_path) -> None:
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline().strip() == "held"
-    assert locks.is_held(str(tmp_path), "t")
+    assert locks.held_elsewhere(str(tmp_path), "t")
     holder.kill()
     holder.wait()
     with locks.lock(str(tmp_path), "t", wait_s=5):
@@ -78,6 +78,7 @@ def test_a_stale_lease_of_a_dead_process_is_taken_over(bucket: str, monkeypatch)
     client = storage.s3_client()
     body = b'{"token": "x", "holder": "process 1 on gone", "renewed": 0}'
     client.put_object(Bucket=bucket[5:], Key="lake/_locks/t.json", Body=body)
-    assert not locks.is_held(root, "t")
+    assert not locks.held_elsewhere(root, "t")
     with locks.lock(root, "t", wait_s=2):
-        assert locks.is_held(root, "t")
+        there = client.get_object(Bucket=bucket[5:], Key="lake/_locks/t.json")["Body"].read()
+        assert b"process 1 on gone" not in there

@@ -13,6 +13,7 @@ from dataset_platform.defs.metadata import markdown_table
 from dataset_platform.defs.stages import Day
 from dataset_platform.errors import StateError
 from dataset_platform.lake import artifacts, receipts
+from dataset_platform.lake.locks import lock
 from dataset_platform.partitions import day_range
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ def make_tokenizer(day: Day) -> Made:
     Raises:
         StateError: the corpus has no finished day in the configured range.
     """
+    with lock(day.settings.lake, "tokens/tokenizer"):
+        return _make(day)
+
+
+def _make(day: Day) -> Made:
     started = time.monotonic()
     there = artifacts.read_tokenizer(day.settings.artifacts)
     training = training_key(day, there)
@@ -43,6 +49,7 @@ def make_tokenizer(day: Day) -> Made:
         metrics: dict[str, Any] = dict((there.training or {}).get("metrics") or {})  # type: ignore[call-overload]
         return Made(audit_tokenizer(day), _metadata(day, there, metrics, note, time.monotonic() - started), True)
     from dataset_platform.kernels.tokens import bpe
+    from dataset_platform.lake.audit import Finding
 
     config = day.config.tokens.tokenizer
     days = sorted(training["days"])
@@ -50,6 +57,8 @@ def make_tokenizer(day: Day) -> Made:
     tokenizer = bpe.load(trained.vocab_json, trained.merges_txt)
     metrics = bpe.held_out_metrics(tokenizer, list(sampled_texts(day, days, config, validation=True)))
     record: dict[str, object] = {"key": training, "fingerprint": trained.fingerprint, "metrics": metrics}
+    if not _is_lossless(metrics):  # it would lose text: what stands there stays
+        return Made([_lossless(metrics), Finding("frozen", True, "not published", "WARN")], {}, False)
     artifacts.write_tokenizer(day.settings.artifacts, trained, record)
     files = artifacts.require_tokenizer(day.settings.artifacts)
     return Made(audit_tokenizer(day), _metadata(day, files, metrics, "trained", time.monotonic() - started), True)
@@ -91,8 +100,8 @@ def sampled_texts(day: Day, days: list[str], config: TokenizerConfig, validation
     corpus = day.table(DedupedCorpus).read_spark(day.spark).where(F.col("ingestion_date").isin(days))
     kernel = bpe.sample(config, validation=validation)
     local = map_in_arrow(corpus.select("doc_id", "text"), kernel, bpe.SAMPLE_SCHEMA)
-    for batch in kernel(iter(local.toArrow().select(["doc_id", "text"]).to_batches())):
-        yield from batch.column("text").to_pylist()
+    joined = map_in_arrow(local.select("doc_id", "text").repartition(1), kernel, bpe.SAMPLE_SCHEMA)
+    yield from joined.select("text").toArrow().column("text").to_pylist()
 
 
 def audit_tokenizer(day: Day) -> list[Finding]:
@@ -108,18 +117,28 @@ def audit_tokenizer(day: Day) -> list[Finding]:
         given = "the tokenizer was given by hand; its training is not known here"
         return [Finding("lossless", True, given), Finding("frozen", True, given, "WARN")]
     metrics: dict[str, Any] = dict(files.training["metrics"])  # type: ignore[call-overload]
-    share, unknown = metrics.get("lossless_share"), metrics.get("unknown_tokens", 0)
-    lossless = (share is None or share == 1.0) and not unknown
-    line = "no document was held out" if share is None else f"{share:.2%} of held-out texts decode to themselves"
     same = files.training["key"] == training_key(day, files)
     frozen = "made from the same days, texts and settings" if same else "days, texts or settings changed since training"
     matches = files.fingerprint == files.training["fingerprint"]
     if not matches:
         frozen = "the files are not the ones that were trained"
     return [
-        Finding("lossless", lossless, f"{line}; {unknown} unknown tokens", details=metrics),
+        _lossless(metrics),
         Finding("frozen", same and matches, frozen, "WARN"),
     ]
+
+
+def _is_lossless(metrics: dict[str, Any]) -> bool:
+    return metrics.get("lossless_share") in (None, 1.0) and not metrics.get("unknown_tokens", 0)
+
+
+def _lossless(metrics: dict[str, Any]) -> Finding:
+    from dataset_platform.lake.audit import Finding
+
+    share = metrics.get("lossless_share")
+    line = "no document was held out" if share is None else f"{share:.2%} of held-out texts decode to themselves"
+    line += f"; {metrics.get('unknown_tokens', 0)} unknown tokens"
+    return Finding("lossless", _is_lossless(metrics), line, details=metrics)
 
 
 def _metadata(day: Day, files: TokenizerFiles, metrics: dict[str, Any], note: str, seconds: float) -> dict[str, Any]:

@@ -7,6 +7,7 @@ links found on the day. Both are read for days before this one only, so material
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import DedupedCorpus, DuplicateLinks, FilteredDocuments, SignatureIndex
@@ -62,7 +63,7 @@ def wait_for_earlier_days(day: Day) -> None:
     idle_since: float | None = None
     while missing := unfinished_days(day):
         now = time.monotonic()
-        if any(locks.is_held(lake, f"run of {m}") for m in missing) and now < deadline:
+        if any(locks.held_elsewhere(lake, f"run of {m}") for m in missing) and now < deadline:
             idle_since = None
         elif idle_since is None:
             idle_since = now
@@ -103,23 +104,30 @@ def _write_clusters(day: Day, path: str, links_path: str) -> None:
         texts=filtered.where(F.col("ingestion_date") <= F.lit(day.key).cast("date")).select("doc_id", "text"),
         links=day.table(DuplicateLinks).read_spark(spark).where(before & first).select("doc_id", "linked_doc_id"),
     )
+    inputs, landed = dedup.without_landed(inputs)
+    inputs = replace(inputs, today=inputs.today.cache())
     storage.delete(links_path)
     dedup.find_links(inputs, config).write.parquet(storage.spark_url(links_path))
     links = spark.read.schema(spark_schema(DuplicateLinks.data_schema())).parquet(storage.spark_url(links_path))
     cluster = dedup.clusters(spark, inputs, links)
-    labelled = dedup.label_duplicates(documents, cluster, links)
+    labelled = dedup.label_duplicates(documents, cluster, links, landed)
     schema = spark_schema(DedupedCorpus.labelled_schema())
     have = set(labelled.columns)
     columns = [(F.col(f.name) if f.name in have else F.lit(None)).cast(f.dataType).alias(f.name) for f in schema]
     labelled.select(*columns).write.parquet(storage.spark_url(path))
+    inputs.today.unpersist()
 
 
 def _publish_state(day: Day, links_path: str) -> None:
     """Write the day's signatures and links, replacing what it wrote before."""
+    from pyspark.sql import functions as F
+
     from dataset_platform.engines.spark import spark_schema
 
     spark, partition = day.spark, {"ingestion_date": day.key}
-    signatures = day.table(FilteredDocuments).read_spark(spark, day.key).select(*SignatureIndex.data_schema().names)
+    earlier = day.table(SignatureIndex).read_spark(spark).where(F.col("ingestion_date") < F.lit(day.key).cast("date"))
+    todays = day.table(FilteredDocuments).read_spark(spark, day.key).select(*SignatureIndex.data_schema().names)
+    signatures = todays.join(earlier.select("doc_id"), "doc_id", "left_anti").select(*todays.columns)
     day.table(SignatureIndex).replace_partition_from_spark(signatures, partition)
     links = spark.read.schema(spark_schema(DuplicateLinks.data_schema())).parquet(storage.spark_url(links_path))
     day.table(DuplicateLinks).replace_partition_from_spark(links, partition)

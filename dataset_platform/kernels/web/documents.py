@@ -49,7 +49,7 @@ OpenInput = Callable[[str], tuple[BinaryIO, int]]
 class DocumentsConfig(BaseModel):
     """Limits of the stage, and the addresses it does not take."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_record_bytes: int = Field(64 << 20, gt=0, description="largest block of a record that is read, in bytes")
     max_html_bytes: int = Field(32 << 20, gt=0, description="largest decoded body, in bytes")

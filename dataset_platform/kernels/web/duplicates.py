@@ -14,6 +14,7 @@ class DedupConfig(BaseModel):
 
     bands: int = Field(14, ge=1, description="LSH bands")
     rows: int = Field(8, ge=1, description="MinHash values per band")
+    ngram: int = Field(5, ge=1, description="words per shingle")
     jaccard_threshold: float = Field(
         0.8, gt=0.0, le=1.0, description="true similarity from which two texts are duplicates"
     )

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numba
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from dataset_platform.kernels.web import words as w
 
@@ -25,27 +25,19 @@ _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 
 
 class MinHashConfig(BaseModel):
-    """Parameters of near-duplicate search; the defaults are FineWeb's bands and rows (arXiv:2406.17557)."""
+    """Parameters of a signature; 112 values over word 5-grams are FineWeb's (arXiv:2406.17557)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ngram: int = Field(default=5, ge=1, description="words per shingle")
-    bands: int = Field(default=14, ge=1, description="bands of a signature; one equal band makes a candidate pair")
-    rows: int = Field(default=8, ge=1, description="hash values per band")
-    num_perm: int = Field(default=112, ge=1, description="hash values per signature; at least bands times rows")
+    num_perm: int = Field(default=112, ge=1, description="hash values per signature: bands times rows of dedup")
     seed: int = Field(
         default=1, ge=0, description="seed of the hash functions; signatures of different seeds do not compare"
     )
-    threshold: float = Field(default=0.8, gt=0, le=1, description="Jaccard similarity from which a pair is a duplicate")
-
-    @model_validator(mode="after")
-    def _fits(self) -> MinHashConfig:
-        if self.bands * self.rows > self.num_perm:
-            raise ValueError(f"{self.bands} bands of {self.rows} rows need {self.bands * self.rows} hash values")
-        return self
 
 
 DEFAULT = MinHashConfig()
+BANDS, ROWS = 14, 8
 
 
 @lru_cache(maxsize=8)
@@ -149,7 +141,7 @@ def signature(hashes: Hashes, config: MinHashConfig = DEFAULT) -> Signatures:
     return signature_of_shingles(shingle_hashes(hashes, config.ngram), config)
 
 
-def band_keys(signatures: Signatures, bands: int = DEFAULT.bands, rows: int = DEFAULT.rows) -> Hashes:
+def band_keys(signatures: Signatures, bands: int = BANDS, rows: int = ROWS) -> Hashes:
     """64-bit key of every band, shape (n, bands); keys of different bands never meet but by chance.
 
     Args:
@@ -170,7 +162,7 @@ def jaccard(shingles_a: Hashes, shingles_b: Hashes) -> float:
     return shared / union if union else 1.0
 
 
-def candidate_probability(similarity: float, bands: int = DEFAULT.bands, rows: int = DEFAULT.rows) -> float:
+def candidate_probability(similarity: float, bands: int = BANDS, rows: int = ROWS) -> float:
     """Chance that a pair of this Jaccard similarity shares a band: 1 - (1 - s^rows)^bands."""
     return float(1.0 - (1.0 - similarity**rows) ** bands)
 
