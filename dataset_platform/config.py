@@ -68,6 +68,10 @@ class PlatformConfig(BaseModel):
         default_factory=dict, description="engine per table for the kernels that may run on either, spark by default"
     )
 
+    def engine_of(self, table: str) -> str:
+        """The engine that a table's kernel runs on."""
+        return next((engine for name, engine in self.engines.items() if name == table), "spark")
+
 
 def fingerprint(section: BaseModel) -> str:
     """Hash of a section's settings; what was computed under another one is out of date."""

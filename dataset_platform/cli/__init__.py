@@ -40,7 +40,14 @@ Selection = Annotated[
     epilog="Examples:  dataset-platform materialize 'web/*' -p 2026-01-05:2026-01-06   ·   "
     "dataset-platform materialize tokens/manifest,tokens/mixtures"
 )
-def materialize(selection: Selection = "*", partitions: Partitions = "", as_json: Json = False) -> None:
+def materialize(
+    selection: Selection = "*",
+    partitions: Partitions = "",
+    only_stale: Annotated[
+        bool, typer.Option("--only-stale", help="Leave days whose inputs, settings and code have not changed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Materialize assets over a range of days, in order, in one process with one Spark session.
 
     Each day is a Dagster run of its own: a bad day fails alone. Assets without partitions run once, after the days they
@@ -48,7 +55,7 @@ def materialize(selection: Selection = "*", partitions: Partitions = "", as_json
     """
     from dataset_platform.cli.commands import run_materialize
 
-    raise typer.Exit(run_materialize(selection, partitions, as_json))
+    raise typer.Exit(run_materialize(selection, partitions, only_stale, as_json))
 
 
 @app.command(epilog="Example:  dataset-platform check 'web/*' -p 2026-01-05:2026-01-06")

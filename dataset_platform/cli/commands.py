@@ -7,11 +7,11 @@ from dataset_platform.errors import ConfigError
 from dataset_platform.settings import Settings, join
 
 
-def run_materialize(selection: str, partitions: str, as_json: bool) -> int:
+def run_materialize(selection: str, partitions: str, only_stale: bool, as_json: bool) -> int:
     """The ``materialize`` command; its exit code."""
     keys, days = _scope(selection, partitions)
     with output.progress():
-        report = runs.materialize(keys, days, on_run=output.run_lines)
+        report = runs.materialize(keys, days, on_run=output.run_lines, only_stale=only_stale)
     report.outputs = outputs()
     return finish(report, days, as_json)
 

@@ -46,7 +46,7 @@ def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
 
     days = [d for d in day_range(f"{days[0]}:{days[-1]}") if d in set(days)]
     with output.progress():
-        report = runs.materialize(runs.select("*"), days, on_run=output.run_lines)
+        report = runs.materialize(runs.select("*"), days, on_run=output.run_lines, only_stale=True)
     report.outputs = commands.outputs()
     code = commands.finish(report, days, as_json=False)
     if code == 0:

@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from dataset_platform.defs.stages import ONLY_STALE
 from dataset_platform.engines.progress import report
 from dataset_platform.errors import ConfigError
 from dataset_platform.lake import locks
@@ -138,8 +139,17 @@ def reserved(settings: Settings, days: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def materialize(keys: Sequence[str], days: Sequence[str], on_run: Callable[[Report], None] | None = None) -> Report:
-    """Materialize assets over days. A day that fails is noted and the others go on."""
+def materialize(
+    keys: Sequence[str],
+    days: Sequence[str],
+    on_run: Callable[[Report], None] | None = None,
+    only_stale: bool = False,
+) -> Report:
+    """Materialize assets over days. A day that fails is noted and the others go on.
+
+    Args:
+        only_stale: check, and do not make again, what is made from the same inputs, settings and code already.
+    """
     defs, upstream, partitioned = graph()
     settings = Settings.from_env()
     ensure_instance(settings)
@@ -158,7 +168,7 @@ def materialize(keys: Sequence[str], days: Sequence[str], on_run: Callable[[Repo
                     asset_selection=[dg.AssetKey(k.split("/")) for k in step],
                     run_config=QUIET,
                     raise_on_error=False,
-                    tags={"dataset_platform/command": "materialize"},
+                    tags={"dataset_platform/command": "materialize", ONLY_STALE: str(only_stale).lower()},
                 )
                 found = collect(run, day)
                 if found.failures and day is not None:

@@ -14,7 +14,7 @@ from dagster import AssetExecutionContext
 
 from dataset_platform.defs.metadata import Metadata
 from dataset_platform.defs.resources import SparkResource
-from dataset_platform.defs.stages import OWNER, Day, as_failure, check_results, make_day
+from dataset_platform.defs.stages import OWNER, Day, as_failure, check_results, make_day, only_stale
 from dataset_platform.partitions import daily
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Made:
 def artifact_asset(
     key: str,
     *,
-    make: Callable[[Day], Made],
+    make: Callable[[Day, bool], Made],
     audit: "Callable[[Day], Sequence[Finding]]",
     checks: Mapping[str, tuple[str, bool]],
     deps: Sequence[dg.AssetDep],
@@ -47,7 +47,7 @@ def artifact_asset(
     """An asset of files with its checks.
 
     Args:
-        make: computes, audits and publishes.
+        make: computes, audits and publishes; told whether to leave unchanged days as they are.
         audit: the same checks on what is published now.
         checks: name → (description, blocking).
     """
@@ -78,7 +78,7 @@ def artifact_asset(
         wanted = [c for c in specs if c.key in context.selected_asset_check_keys]
         with as_failure():
             if context.selected_asset_keys:
-                made = make(day)
+                made = make(day, only_stale(context))
                 if made.published:
                     yield dg.MaterializeResult(asset_key=asset_key, metadata=made.metadata)
                 findings = made.findings

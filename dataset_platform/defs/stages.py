@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dataset_platform.lake.publishing import Outcome
 
 OWNER = "team:data-platform"
+UNCHANGED = "unchanged: same inputs, settings and code; checked again"
 CHECKS = {
     "contract": ("Every row keeps the table's contract: types, ranges, nulls, uniqueness of the row key.", True),
     "conservation": ("Every row is accounted for: in = kept + rejected + quarantined.", True),
@@ -133,7 +134,7 @@ def from_kernel(
         def write(path: str) -> None:
             from dataset_platform.engines.stage_writer import write_kernel_output
 
-            engine = day.config.engines.get(contract.table_name(), "spark")
+            engine = day.config.engine_of(contract.table_name())
             write_kernel_output(engine, day.table(reads), day.key, kernel(day), contract, path, day.session)
 
         return Staged(write, None if tallies else above.rows_kept, inputs)
@@ -201,7 +202,7 @@ def table_asset(
         wanted = [c for c in checks if c.key in context.selected_asset_check_keys]
         with as_failure():
             if context.selected_asset_keys:
-                outcome, metadata = materialize_day(stage, day)
+                outcome, metadata = materialize_day(stage, day, only_stale(context))
                 context.log.info(outcome_line(outcome))
                 if outcome.published:
                     yield dg.MaterializeResult(asset_key=stage.key, metadata=metadata)
@@ -211,6 +212,14 @@ def table_asset(
         yield from check_results(stage.key, findings, wanted)
 
     return run
+
+
+ONLY_STALE = "dataset_platform/only_stale"
+
+
+def only_stale(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run asks for days to be left as they are when nothing they are made from has changed."""
+    return context.run.tags.get(ONLY_STALE) == "true"
 
 
 def _check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -230,10 +239,14 @@ def make_day(key: str, spark: SparkResource) -> Day:
     return Day(key, Settings.from_env(), load_config(), lambda: spark.spark_session)
 
 
-def materialize_day(stage: Stage, day: Day) -> "tuple[Outcome, Metadata]":
-    """Compute, audit and publish a day; its outcome, and the metadata to show when it was published."""
+def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "tuple[Outcome, Metadata]":
+    """Compute, audit and publish a day; its outcome, and the metadata to show when it was published.
+
+    Args:
+        leave_unchanged: a day whose inputs, settings and code are those of its receipt is checked again, not made again.
+    """
     from dataset_platform.engines.progress import report, spark_tasks
-    from dataset_platform.lake.publishing import StageRun, publish_nothing, run_stage
+    from dataset_platform.lake.publishing import Outcome, StageRun, publish_nothing, run_stage
 
     name = f"{stage.contract.table_name()} {day.key}"
     report(name)
@@ -241,6 +254,10 @@ def materialize_day(stage: Stage, day: Day) -> "tuple[Outcome, Metadata]":
     run = StageRun(
         stage.contract, day.settings.lake, day.key, stage.version, stage.config_hash(day.config), staged.inputs
     )
+    receipt = receipts.read(day.settings.lake, stage.contract, day.key)
+    if leave_unchanged and receipt and receipt.made_from(run.inputs, run.config_hash, run.code_version):
+        outcome = Outcome(receipt, check_day(stage, day), True, run.staging)
+        return outcome, receipt_metadata(day.table(stage.contract).url, receipt) | {"note": UNCHANGED, "seconds": 0.0}
     if staged.write is None:
         outcome = publish_nothing(run, staged.note)
         return outcome, receipt_metadata(day.table(stage.contract).url, outcome.receipt) | {"note": staged.note}

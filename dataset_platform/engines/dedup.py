@@ -1,5 +1,7 @@
 """Exact and near-duplicate clusters of a day against itself and all earlier days, on Spark.
 
+For days and indexes too large for ``kernels/web/duplicates.py``, which follows the same steps in memory.
+
 Candidates come from equal text hashes and from shared MinHash bands; near ones are verified by the true Jaccard
 similarity of their word 5-gram sets before anything is joined, so that chains of false candidates never form. Links of
 earlier days are read back as state; the connected components of all links are the clusters.
@@ -19,13 +21,13 @@ from dataset_platform.engines.components import component_labels
 from dataset_platform.engines.kernel import Kernel
 from dataset_platform.engines.spark import map_in_arrow
 from dataset_platform.kernels.web import minhash
-from dataset_platform.kernels.web.duplicates import DedupConfig
+from dataset_platform.kernels.web.duplicates import DedupConfig, bucket_pairs
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 BANDS = pa.schema([("doc_id", pa.string()), ("band_key", pa.int64())])
-PAIRS = pa.schema([("a", pa.string()), ("b", pa.string()), ("capped", pa.bool_())])
+PAIRS = pa.schema([("a", pa.string()), ("b", pa.string())])
 VERIFIED = pa.schema([("a", pa.string()), ("b", pa.string()), ("jaccard", pa.float64())])
 
 
@@ -120,7 +122,7 @@ def _candidate_pairs(today: DataFrame, earlier: DataFrame, config: DedupConfig) 
         .where(F.size("members") > 1)
         .select(F.col("members.doc_id").alias("ids"), F.col("members.today").alias("today"))
     )
-    return map_in_arrow(buckets, pair_kernel(config), PAIRS).select("a", "b").distinct()
+    return map_in_arrow(buckets, pair_kernel(config), PAIRS).distinct()
 
 
 def band_kernel(config: DedupConfig) -> Kernel:
@@ -140,38 +142,24 @@ def band_kernel(config: DedupConfig) -> Kernel:
 
 
 def pair_kernel(config: DedupConfig) -> Kernel:
-    """(ids, today) per bucket → pairs with a member of today.
-
-    A bucket of more than ``max_bucket`` documents would give a quadratic number of pairs; there each document is paired
-    with the first ``bucket_hubs`` only, which keeps templates connected without comparing all with all.
-    """
+    """(ids, today) per bucket → pairs with a member of today; see ``duplicates.bucket_pairs``."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            columns: list[list[pa.Array]] = [[], [], []]
+            columns: list[list[pa.Array]] = [[], []]
             ids, today = batch.column("ids"), batch.column("today")
             for i in range(batch.num_rows):
                 members, flags = ids[i].values, today[i].values.to_numpy(zero_copy_only=False)
                 count = len(members)
-                capped = count > config.max_bucket
-                left, right = (
-                    np.triu_indices(count, k=1, m=count) if not capped else _hub_pairs(count, config.bucket_hubs)
-                )
+                left, right = bucket_pairs(count, config)
                 wanted = flags[left] | flags[right]
                 columns[0].append(members.take(pa.array(left[wanted])))
                 columns[1].append(members.take(pa.array(right[wanted])))
-                columns[2].append(pa.repeat(pa.scalar(capped), int(wanted.sum())))
             if columns[0]:
                 arrays = [pa.concat_arrays(c) for c in columns]
                 yield pa.RecordBatch.from_arrays(arrays, schema=PAIRS)
 
     return run
-
-
-def _hub_pairs(count: int, hubs: int) -> tuple[np.ndarray, np.ndarray]:
-    left, right = np.meshgrid(np.arange(min(hubs, count)), np.arange(count), indexing="ij")
-    keep = right > left
-    return left[keep], right[keep]
 
 
 def _verified(pairs: DataFrame, texts: DataFrame, config: DedupConfig) -> DataFrame:

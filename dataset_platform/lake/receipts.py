@@ -43,6 +43,10 @@ class Receipt:
     seconds: float = 0.0
     extra: dict[str, float | int | str] = field(default_factory=dict)
 
+    def made_from(self, inputs: dict[str, str], config_hash: str, code_version: str) -> bool:
+        """Whether making the day again from these inputs, settings and code would give the same rows."""
+        return (self.inputs, self.config_hash, self.code_version) == (inputs, config_hash, code_version)
+
     @property
     def balanced(self) -> bool:
         """Whether every row is accounted for."""

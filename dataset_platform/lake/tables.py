@@ -121,7 +121,8 @@ class LakeTable:
         import pyarrow.compute as pc
 
         if not self.exists():
-            return self.contract.arrow_schema().empty_table().select(list(columns or self.contract.column_names()))
+            schema = pa.schema([f.with_nullable(True).remove_metadata() for f in self.contract.arrow_schema()])
+            return schema.empty_table().select(list(columns or self.contract.column_names()))
         condition = where
         if day is not None:
             on_day = pc.field("ingestion_date") == pa.scalar(day).cast(pa.date32())

@@ -11,7 +11,7 @@ import dagster as dg
 from dataset_platform.contracts import DedupedCorpus
 from dataset_platform.defs.artifacts import Made
 from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
-from dataset_platform.defs.stages import Day
+from dataset_platform.defs.stages import UNCHANGED, Day
 from dataset_platform.errors import ContractError
 from dataset_platform.lake import artifacts, receipts, storage
 from dataset_platform.lake.locks import lock
@@ -34,7 +34,7 @@ CHECKS = {
 }
 
 
-def make_shards(day: Day) -> Made:
+def make_shards(day: Day, leave_unchanged: bool = False) -> Made:
     """Tokenize and shard the day into a staging folder, audit it there, then publish.
 
     Raises:
@@ -52,9 +52,14 @@ def make_shards(day: Day) -> Made:
         if not above.rows_kept:
             return _publish(day, above, staging, [], "", started, note=f"{DedupedCorpus.table_name()} has no rows")
         job = _job(day, staging)
+        before = receipts.read(lake, TABLE, day.key)
+        if leave_unchanged and before and before.made_from(_inputs(above, job.fingerprint), _config_hash(day), VERSION):
+            entries = artifacts.read_entries(root, day.key)
+            metadata = _metadata(root, before, entries, job.fingerprint, UNCHANGED) | {"seconds": 0.0}
+            return Made(audit_shards(day), metadata, True)
         encoded = join(lake, "_staging", TABLE, day.key)
         storage.delete(encoded)
-        engine = day.config.engines.get(TABLE, "spark")
+        engine = day.config.engine_of(TABLE)
         with spark_tasks(day.spark, f"{TABLE} {day.key}"):
             encode_day(engine, day.table(DedupedCorpus), job, encoded, lambda: day.spark)
             entries = write_shards(day.spark, encoded, job)
@@ -71,10 +76,20 @@ def _job(day: Day, staging: str) -> ShardJob:
     return ShardJob(day.key, staging, tokens.shards, tokens.tokenizer, tokenizer.vocab_json, tokenizer.merges_txt)
 
 
+def _inputs(above: Receipt, fingerprint: str) -> dict[str, str]:
+    return {DedupedCorpus.table_name(): above.content_hash, "tokens/tokenizer": fingerprint}
+
+
+def _config_hash(day: Day) -> str:
+    from dataset_platform.config import fingerprint
+
+    # the tokenizer's seed and share decide each record's split
+    return fingerprint(day.config.tokens.shards) + fingerprint(day.config.tokens.tokenizer)
+
+
 def _publish(
     day: Day, above: Receipt, staging: str, entries: list[ShardEntry], fingerprint: str, started: float, note: str = ""
 ) -> Made:
-    from dataset_platform.config import fingerprint as settings_fingerprint
     from dataset_platform.lake.audit import conservation_finding, drift_finding
 
     root, lake = day.settings.artifacts, day.settings.lake
@@ -86,9 +101,9 @@ def _publish(
         rows_rejected=0,
         rows_quarantined=0,
         content_hash=artifacts.entries_hash(entries),
-        inputs={DedupedCorpus.table_name(): above.content_hash, "tokens/tokenizer": fingerprint},
+        inputs=_inputs(above, fingerprint),
         code_version=VERSION,
-        config_hash=settings_fingerprint(day.config.tokens.shards),
+        config_hash=_config_hash(day),
         extra={"tokens": sum(e.tokens for e in entries), "shards": len(entries)},
     )
     findings = [contract_of(staging, entries), conservation_finding(receipt)]

@@ -30,8 +30,10 @@ CHECKS = {
 CORPUS = DedupedCorpus.table_name()
 
 
-def make_tokenizer(day: Day) -> Made:
+def make_tokenizer(day: Day, leave_unchanged: bool = False) -> Made:
     """Train, unless the tokenizer that is there was given or was made from the same days, texts and settings.
+
+    It is never trained anew on the same texts, whatever ``leave_unchanged`` says.
 
     Raises:
         StateError: the corpus has no finished day in the configured range.

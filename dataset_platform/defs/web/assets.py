@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 import dagster as dg
+import xxhash
 
 from dataset_platform.contracts import DedupedCorpus, Documents, FilteredDocuments, RawWarcs
 from dataset_platform.defs.metadata import counts_of, funnel, histogram, sample
@@ -41,7 +42,8 @@ def list_raw(day: Day) -> Staged:
         pq.write_table(table, sink)
         storage.write_bytes(f"{path}/part-0.parquet", sink.getvalue().to_pybytes())
 
-    return Staged(write, rows.num_rows)
+    listing = xxhash.xxh3_128_hexdigest(repr(rows.to_pylist()).encode())
+    return Staged(write, rows.num_rows, {"raw": listing})
 
 
 def opener(raw_root: str) -> Callable[[str], tuple[BinaryIO, int]]:

@@ -7,17 +7,18 @@ links found on the day. Both are read for days before this one only, so material
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import DedupedCorpus, DuplicateLinks, FilteredDocuments, SignatureIndex
-from dataset_platform.defs.stages import Day, Staged
+from dataset_platform.defs.stages import Day, Staged, count_rows
 from dataset_platform.errors import StateError
 from dataset_platform.lake import locks, receipts, storage
 from dataset_platform.lake.inventory import days_with_files
 from dataset_platform.settings import join
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 CORPUS = DedupedCorpus.table_name()
@@ -87,35 +88,87 @@ def unfinished_days(day: Day) -> list[str]:
 
 
 def _write_clusters(day: Day, path: str, links_path: str) -> None:
+    """Write the day's labelled documents below ``path`` and its links below ``links_path``."""
+    from pyspark.sql import functions as F
+
+    from dataset_platform.engines.spark import spark_schema
+
+    storage.delete(links_path)
+    documents = day.table(FilteredDocuments).read_spark(day.spark, day.key)
+    above = day.upstream(FilteredDocuments).rows_kept
+    if above + _index_rows(day) <= day.config.web.dedup.in_memory_documents:
+        verdicts = _judge_in_memory(day, links_path)
+        labelled = documents.join(F.broadcast(day.spark.createDataFrame(verdicts)), "doc_id")
+    else:
+        labelled = _judge_in_spark(day, documents, links_path)
+    schema = spark_schema(DedupedCorpus.labelled_schema())
+    have = set(labelled.columns)
+    columns = [(F.col(f.name) if f.name in have else F.lit(None)).cast(f.dataType).alias(f.name) for f in schema]
+    labelled.select(*columns).write.parquet(storage.spark_url(path))
+
+
+def _index_rows(day: Day) -> int:
+    index = day.table(SignatureIndex)
+    return sum(count_rows(index, d) for d in index.days() if d < day.key)
+
+
+def _judge_in_memory(day: Day, links_path: str) -> pa.Table:
+    """Verdicts of the day by the in-memory kernel; index, links and candidate texts are read through delta-rs."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from dataset_platform.kernels.web import duplicates
+
+    columns = SignatureIndex.column_names()
+    first, this = (pa.scalar(d).cast(pa.date32()) for d in (day.settings.first_day.isoformat(), day.key))
+    date = pc.field("ingestion_date")
+    before = (date >= first) & (date < this)
+    filtered = day.table(FilteredDocuments)
+
+    def texts(doc_ids: Sequence[str]) -> list[str]:
+        wanted = pc.field("doc_id").isin(pa.array(doc_ids, pa.string())) & (date >= first) & (date <= this)
+        found = filtered.read(columns=["doc_id", "text"], where=wanted)
+        by_id = dict(zip(found.column("doc_id").to_pylist(), found.column("text").to_pylist(), strict=True))
+        return [by_id[doc_id] for doc_id in doc_ids]
+
+    links, verdicts = duplicates.judge(
+        today=filtered.read(day.key, columns),
+        earlier=day.table(SignatureIndex).read(columns=columns, where=before),
+        old_links=day.table(DuplicateLinks).read(columns=["doc_id", "linked_doc_id"], where=before),
+        texts=texts,
+        config=day.config.web.dedup,
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(links, sink)
+    storage.write_bytes(join(links_path, "part-0.parquet"), sink.getvalue().to_pybytes())
+    return verdicts
+
+
+def _judge_in_spark(day: Day, documents: DataFrame, links_path: str) -> DataFrame:
+    """The day's documents labelled by the distributed version."""
     from pyspark.sql import functions as F
 
     from dataset_platform.engines import dedup
     from dataset_platform.engines.spark import spark_schema
 
     spark, config = day.spark, day.config.web.dedup
-    before = F.col("ingestion_date") < F.lit(day.key).cast("date")
+    date, this = F.col("ingestion_date"), F.lit(day.key).cast("date")
+    first = F.lit(day.settings.first_day.isoformat()).cast("date")
+    before = (date < this) & (date >= first)
     index_columns = SignatureIndex.column_names()
-    filtered = day.table(FilteredDocuments).read_spark(spark)
-    documents = filtered.where(F.col("ingestion_date") == F.lit(day.key).cast("date"))
-    first = F.col("ingestion_date") >= F.lit(day.settings.first_day.isoformat()).cast("date")
-    inputs = dedup.DayInputs(
-        today=documents.select(*index_columns),
-        earlier=day.table(SignatureIndex).read_spark(spark).where(before & first).select(*index_columns),
-        texts=filtered.where(F.col("ingestion_date") <= F.lit(day.key).cast("date")).select("doc_id", "text"),
-        links=day.table(DuplicateLinks).read_spark(spark).where(before & first).select("doc_id", "linked_doc_id"),
+    texts = day.table(FilteredDocuments).read_spark(spark).where((date <= this) & (date >= first))
+    inputs, landed = dedup.without_landed(
+        dedup.DayInputs(
+            today=documents.select(*index_columns),
+            earlier=day.table(SignatureIndex).read_spark(spark).where(before).select(*index_columns),
+            texts=texts.select("doc_id", "text"),
+            links=day.table(DuplicateLinks).read_spark(spark).where(before).select("doc_id", "linked_doc_id"),
+        )
     )
-    inputs, landed = dedup.without_landed(inputs)
-    inputs = replace(inputs, today=inputs.today.cache())
-    storage.delete(links_path)
     dedup.find_links(inputs, config).write.parquet(storage.spark_url(links_path))
     links = spark.read.schema(spark_schema(DuplicateLinks.data_schema())).parquet(storage.spark_url(links_path))
-    cluster = dedup.clusters(spark, inputs, links)
-    labelled = dedup.label_duplicates(documents, cluster, links, landed)
-    schema = spark_schema(DedupedCorpus.labelled_schema())
-    have = set(labelled.columns)
-    columns = [(F.col(f.name) if f.name in have else F.lit(None)).cast(f.dataType).alias(f.name) for f in schema]
-    labelled.select(*columns).write.parquet(storage.spark_url(path))
-    inputs.today.unpersist()
+    return dedup.label_duplicates(documents, dedup.clusters(spark, inputs, links), links, landed)
 
 
 def _publish_state(day: Day, links_path: str) -> None:

@@ -125,6 +125,7 @@ class _Reader:
             plain.discard(start)
             plain.forget_marks(previous_end)
             head = self._head(start)
+            item: WarcRecord | BrokenBytes | None
             if head is None:
                 item, position = self._no_record(start, previous_end)
             else:
