@@ -98,11 +98,16 @@ def _load(path: str) -> PlatformConfig:
         return PlatformConfig.model_validate(content)
     except OSError as e:
         raise ConfigError(f"Cannot read {path}: {e.strerror}.", "Mend DATASET_PLATFORM_CONFIG, or unset it.") from None
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path} is not UTF-8 (byte {e.start}).", "Save the file as UTF-8.") from None
+    except yaml.MarkedYAMLError as e:
+        line = f"line {e.problem_mark.line + 1}" if e.problem_mark else "the file"
+        raise ConfigError(f"{path} is not YAML: {line}: {e.problem}.", "Mend the file.") from None
     except yaml.YAMLError as e:
         raise ConfigError(f"{path} is not YAML: {str(e).splitlines()[0]}.", "Mend the file.") from None
     except ValidationError as e:
         first = e.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
+        where = ".".join(str(p) for p in first["loc"]) or "the file as a whole"
         raise ConfigError(
             f"{path}: {where}: {first['msg']}.", "See 'dataset-platform config' for all settings."
         ) from None

@@ -6,6 +6,7 @@ Every root may be a local folder or an object-store URL (``s3://bucket/prefix``)
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -43,7 +44,7 @@ def parse_day(text: str) -> date:
         ConfigError: ``text`` is no calendar day in the form YYYY-MM-DD.
     """
     try:
-        if len(text) != 10:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):  # fromisoformat also takes weeks and days of the year
             raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError:

@@ -100,7 +100,6 @@ def test_what_is_no_calendar_day_is_refused_by_name(text: str) -> None:
     assert "YYYY-MM-DD" in caught.value.hint
 
 
-@pytest.mark.xfail(strict=True, reason="parse_day takes what date.fromisoformat takes, ISO weeks of 10 characters too")
 def test_an_iso_week_is_no_day_in_the_form_that_folders_use() -> None:
     with pytest.raises(ConfigError):
         parse_day("2026-W01-1")

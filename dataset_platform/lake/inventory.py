@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 
 from dataset_platform.contracts import RawWarcs
+from dataset_platform.errors import InputError
 from dataset_platform.lake import storage
 from dataset_platform.settings import Settings, join
 
 WARC_SUFFIXES = (".warc", ".warc.gz", ".warc.zst")
 DEFAULT_SOURCE = "web"
 LANE = "web"
+SOURCE_NAME = re.compile(r"^\w[\w .-]*$")  # sources are folders of shards and names in mixtures
 
 
 def warc_inventory(settings: Settings, day: str) -> tuple[pa.Table, list[str]]:
@@ -20,7 +24,7 @@ def warc_inventory(settings: Settings, day: str) -> tuple[pa.Table, list[str]]:
     source ``web``.
 
     Raises:
-        InputError: the store cannot be listed.
+        InputError: the store cannot be listed, or a folder's name cannot be a source.
     """
     root = settings.raw_day(LANE, day)
     rows, ignored = [], []
@@ -32,6 +36,11 @@ def warc_inventory(settings: Settings, day: str) -> tuple[pa.Table, list[str]]:
             ignored.append(relative)
             continue
         source = below.split("/", 1)[0] if "/" in below else DEFAULT_SOURCE
+        if not SOURCE_NAME.match(source):
+            raise InputError(
+                f"The folder {join(root, source)} cannot name a source.",
+                "Use letters, digits, spaces and . _ - in its name, and begin with a letter or digit.",
+            )
         rows.append({"path": relative, "size_bytes": entry.size_bytes, "etag": entry.etag, "source": source})
     schema = pa.schema([f.remove_metadata() for f in RawWarcs.data_schema()])
     return pa.Table.from_pylist(rows, schema=schema), ignored

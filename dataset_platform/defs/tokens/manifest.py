@@ -33,7 +33,10 @@ MANIFEST_CHECKS = {
     "one_tokenizer": ("All shards were made with the tokenizer that is there now.", True),
 }
 MIXTURES_CHECKS = {
-    "achieved": ("Shares that a reader of whole documents will see are within a point (or two documents) of those asked.", False),
+    "achieved": (
+        "Shares that a reader of whole documents will see are within a point (or two documents) of those asked.",
+        False,
+    ),
     "current": ("The mixtures were planned for the shards that the manifest lists now.", True),
 }
 SHARE_TOLERANCE = 0.01
@@ -271,7 +274,9 @@ def _mixtures_findings(day: Day, data: bytes) -> list[Finding]:
         if abs(share - content[phase]["weights"][source]) > _tolerance(content[phase])
     }
     line = "; ".join(f"{name} off by {value:+.1%}" for name, value in off.items())
-    achieved = Finding("achieved", not off, line or "every share is met within a point or two documents", "WARN", details=off)
+    achieved = Finding(
+        "achieved", not off, line or "every share is met within a point or two documents", "WARN", details=off
+    )
     listed = manifest.parse(_read(manifest_path(day.settings.artifacts), "tokens/manifest"))
     same = content["manifest"]["identity"] == mixtures.manifest_identity(listed.shards)
     line = "planned for the manifest's shards" if same else "the manifest lists other shards now; materialize again"
