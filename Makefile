@@ -8,8 +8,9 @@ INPUT  ?=
 DAY    ?=
 PORT   ?= 3000
 
-# dagster-spark registers a preview component that every dg command would warn about; it is not ours to use or mend
-QUIET  := PYTHONWARNINGS="ignore:Class \`SparkDeclarativePipeline"
+# dagster dev rather than dg dev: dg changes to the project's folder, and there Dagster warns of the dagster.yaml it does
+# not use. The only warning left is that dg dev is the newer name.
+QUIET  := PYTHONWARNINGS="ignore:Function \`dev_command\` is superseded"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo ui test test-fast lint format clean
@@ -32,9 +33,8 @@ demo: $(READY) ## Run the whole graph on a sample, or on your WARC files: make d
 	@$(BIN)/dataset-platform demo $(if $(INPUT),--input '$(INPUT)') $(if $(DAY),--day $(DAY))
 
 ui: $(READY) ## Open Dagster on the lake that the demo or materialize filled: make ui [PORT=3000]
-	@$(BIN)/python -m dataset_platform.setup >/dev/null
-	@$(QUIET) DAGSTER_HOME="$$($(BIN)/python -c 'from dataset_platform.settings import Settings; print(Settings.from_env().dagster_home)')" \
-	  $(BIN)/dg dev --port $(PORT)
+	@set -e; root="$$PWD"; DAGSTER_HOME="$$($(BIN)/python -m dataset_platform.setup.instance)"; export DAGSTER_HOME; \
+	  cd "$$DAGSTER_HOME"; $(QUIET) "$$root/$(BIN)/dagster" dev -w "$$root/workspace.yaml" -p $(PORT)
 
 test: $(TESTED) ## Set up and run all tests, linters, types and the import contract
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""The Dagster instance's folder: made on first use, with the repository's ``dagster.yaml`` in it."""
+"""The Dagster instance's folder: made on first use, with the repository's ``dagster.yaml`` in it.
+
+``python -m dataset_platform.setup.instance`` makes and prints it.
+"""
 
 import os
 import shutil
@@ -16,3 +19,7 @@ def ensure_instance(settings: Settings) -> Path:
         shutil.copyfile(shipped, home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+if __name__ == "__main__":
+    print(ensure_instance(Settings.from_env()))
