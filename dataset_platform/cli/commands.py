@@ -27,8 +27,10 @@ def run_check(selection: str, partitions: str, as_json: bool) -> int:
 
 
 def _scope(selection: str, partitions: str) -> tuple[list[str], list[str]]:
+    from dataset_platform.config import load_config
     from dataset_platform.partitions import day_range
 
+    load_config()  # a wrong settings file is one error here, not one of every day
     days = day_range(partitions) if partitions else []
     keys = runs.select(selection)
     _, _, partitioned = runs.graph()

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from dataset_platform.cli import commands, output, runs
+from dataset_platform.config import load_config
 from dataset_platform.errors import ConfigError, InputError
 from dataset_platform.lake import storage
 from dataset_platform.lake.inventory import WARC_SUFFIXES
@@ -26,6 +27,7 @@ DATES = re.compile(r"(?<!\d)(20\d{2})([-/]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01
 def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
     """The ``demo`` command; its exit code."""
     settings = Settings.from_env()
+    load_config()  # a wrong settings file is one error here, before the home is touched
     if is_url(settings.raw) or is_url(settings.lake):
         raise ConfigError("The demo writes below a local home.", "Unset DATASET_PLATFORM_RAW and _LAKE for it.")
     if source:

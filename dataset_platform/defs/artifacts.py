@@ -74,9 +74,9 @@ def artifact_asset(
 
     @dg.multi_asset(specs=[spec], check_specs=specs, can_subset=True, name="__".join(asset_key.path))
     def run(context: AssetExecutionContext, spark: SparkResource) -> Iterator[Any]:
-        day = make_day(context.partition_key if partitioned else ALL_DAYS, spark)
         wanted = [c for c in specs if c.key in context.selected_asset_check_keys]
         with as_failure():
+            day = make_day(context.partition_key if partitioned else ALL_DAYS, spark)
             if context.selected_asset_keys:
                 made = make(day, only_stale(context))
                 if made.published:

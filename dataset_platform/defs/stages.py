@@ -198,9 +198,9 @@ def table_asset(
 
     @dg.multi_asset(specs=[spec], check_specs=checks, can_subset=True, name="__".join(stage.key.path))
     def run(context: dg.AssetExecutionContext, spark: SparkResource) -> Iterator[Any]:
-        day = make_day(context.partition_key, spark)
         wanted = [c for c in checks if c.key in context.selected_asset_check_keys]
         with as_failure():
+            day = make_day(context.partition_key, spark)
             if context.selected_asset_keys:
                 outcome, metadata = materialize_day(stage, day, only_stale(context))
                 context.log.info(outcome_line(outcome))

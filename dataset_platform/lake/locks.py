@@ -29,7 +29,11 @@ DEFAULT_WAIT_SECONDS = 600.0
 
 def wait_seconds() -> float:
     """How long a second writer waits, from ``DATASET_PLATFORM_LOCK_WAIT_S`` (default 600)."""
-    return float(os.environ.get("DATASET_PLATFORM_LOCK_WAIT_S") or DEFAULT_WAIT_SECONDS)
+    named = os.environ.get("DATASET_PLATFORM_LOCK_WAIT_S")
+    try:
+        return float(named) if named else DEFAULT_WAIT_SECONDS
+    except ValueError:
+        raise ConfigError(f"DATASET_PLATFORM_LOCK_WAIT_S is '{named}'.", "Give seconds, for example 600.") from None
 
 
 @contextmanager

@@ -195,17 +195,33 @@ def list_files(path: str) -> list[FileEntry]:
     """
     if path.startswith(("s3://", "s3a://")):
         return _list_s3(path)
+    if not is_url(path):
+        return _list_local(path)
     from pyarrow.fs import FileSelector, FileType
 
     fs, inner = filesystem(path)
-    scheme = path.split("://", 1)[0] + "://" if is_url(path) else ""
+    scheme = path.split("://", 1)[0] + "://"
     infos = fs.get_file_info(FileSelector(inner, recursive=True, allow_not_found=True))
-    entries = [
-        FileEntry(scheme + i.path, i.size, xxhash.xxh3_64_hexdigest(f"{i.size}:{i.mtime_ns}".encode()))
-        for i in infos
-        if i.type == FileType.File
-    ]
+    entries = [FileEntry(scheme + i.path, i.size, _etag(i.size, i.mtime_ns)) for i in infos if i.type == FileType.File]
     return sorted(entries, key=lambda e: e.path)
+
+
+def _list_local(path: str) -> list[FileEntry]:
+    """A link to nothing is listed too, with no bytes: whoever opens it will say what is wrong, nothing is passed over."""
+    entries = []
+    for folder, _, names in os.walk(path, followlinks=True):
+        for name in names:
+            full = os.path.join(folder, name)
+            try:
+                found = os.stat(full)
+                entries.append(FileEntry(full, found.st_size, _etag(found.st_size, found.st_mtime_ns)))
+            except OSError:
+                entries.append(FileEntry(full, 0, _etag(0, 0)))
+    return sorted(entries, key=lambda e: e.path)
+
+
+def _etag(size: int, modified_ns: int) -> str:
+    return xxhash.xxh3_64_hexdigest(f"{size}:{modified_ns}".encode())
 
 
 def _list_s3(path: str) -> list[FileEntry]:
