@@ -74,11 +74,6 @@ def demo(done: tuple[Home, Result]) -> Home:
     return done[0]
 
 
-def without_delta_versions(files: dict[str, bytes]) -> dict[str, bytes]:
-    """The files, the dataset card without the lines that say which commit of each table it was made from."""
-    return files
-
-
 def of_stage(rows: list[dict], stage: str) -> dict[str, dict]:
     return {r["url"]: r for r in rows if r["stage"] == stage}
 
@@ -209,11 +204,11 @@ def test_unchanged_days_are_not_rewritten_when_only_stale_ones_are_asked_for(dem
 
 def test_materializing_again_changes_no_row_and_no_file(demo, tmp_path):
     home = demo.copy(tmp_path / "home", "raw", "lake", "artifacts")
-    tables, files, versions = home.tables(), without_delta_versions(home.files()), home.versions()
+    tables, files, versions = home.tables(), home.files(), home.versions()
     assert home.run("materialize", "-p", RANGE).code == 0
     assert home.versions()["web/documents"] > versions["web/documents"], "the days were not made again"
     assert home.tables() == tables
-    assert without_delta_versions(home.files()) == files
+    assert home.files() == files
 
 
 def test_other_partitions_and_another_order_of_files_write_the_same_bytes(demo, spark, tmp_path, monkeypatch):
@@ -228,9 +223,9 @@ def test_other_partitions_and_another_order_of_files_write_the_same_bytes(demo, 
         spark.conf.set("spark.sql.shuffle.partitions", before)
     assert before != "5"
     for folder in ("tokenized_shards", "manifest", "mixtures", "tokenizer"):
-        assert without_delta_versions(home.files(f"tokens/{folder}")) == without_delta_versions(
+        assert home.files(f"tokens/{folder}") == 
             demo.files(f"tokens/{folder}")
-        )
+        
     assert home.tables() == demo.tables()
 
 
