@@ -223,9 +223,7 @@ def test_other_partitions_and_another_order_of_files_write_the_same_bytes(demo, 
         spark.conf.set("spark.sql.shuffle.partitions", before)
     assert before != "5"
     for folder in ("tokenized_shards", "manifest", "mixtures", "tokenizer"):
-        assert home.files(f"tokens/{folder}") == 
-            demo.files(f"tokens/{folder}")
-        
+        assert home.files(f"tokens/{folder}") == demo.files(f"tokens/{folder}")
     assert home.tables() == demo.tables()
 
 
