@@ -21,6 +21,8 @@ def day_range(text: str) -> list[str]:
     if end < start:
         raise ConfigError(f"The range {text} runs backwards.", f"Write {last}:{first}.")
     known = daily.get_partition_keys()
+    if not known:
+        raise ConfigError("The first day lies in the future.", "Mend DATASET_PLATFORM_FIRST_DAY.")
     for day in (start.isoformat(), end.isoformat()):
         if day < known[0]:
             raise ConfigError(

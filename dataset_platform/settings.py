@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dataset_platform.errors import ConfigError
 
-DEFAULT_FIRST_DAY = "2024-01-01"
+DEFAULT_FIRST_DAY = "2008-01-01"  # the first CommonCrawl
 
 
 def project_root() -> Path:

@@ -81,6 +81,9 @@ def _nothing_to_do(report: runs.Report, days: list[str]) -> str:
             f"error: no input for {span}: {listed[0].note}. "
             f"Put WARC files below {join(settings.raw, 'web')}/yyyy/mm/dd/, or name other days."
         )
+    dated = [a for a in report.assets if a.partition]
+    if dated and not any(a.rows_in for a in dated):
+        return f"error: no input on the days asked for: {dated[0].key}: {dated[0].note}."
     read = [a for a in report.assets if a.key == "web/documents" and a.rows_in]
     if read and all(a.rows_quarantined == a.rows_in for a in read):
         return (

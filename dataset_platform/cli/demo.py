@@ -15,7 +15,7 @@ from dataset_platform.cli import commands, output, runs
 from dataset_platform.config import load_config
 from dataset_platform.errors import ConfigError, InputError
 from dataset_platform.lake import storage
-from dataset_platform.lake.inventory import WARC_SUFFIXES
+from dataset_platform.lake.inventory import DEFAULT_SOURCE, WARC_SUFFIXES
 from dataset_platform.settings import Settings, day_path, is_url, join, parse_day
 
 SAMPLE_DAYS = (date(2026, 1, 5), date(2026, 1, 6))
@@ -28,12 +28,20 @@ def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
     """The ``demo`` command; its exit code."""
     settings = Settings.from_env()
     load_config()  # a wrong settings file is one error here, before the home is touched
-    if is_url(settings.raw) or is_url(settings.lake):
-        raise ConfigError("The demo writes below a local home.", "Unset DATASET_PLATFORM_RAW and _LAKE for it.")
+    home = Path(settings.home)
+    roots = (settings.raw, settings.lake, settings.artifacts)
+    if any(is_url(root) or not Path(root).is_relative_to(home) for root in roots):
+        raise ConfigError(
+            "The demo writes below its home only.", "Unset DATASET_PLATFORM_RAW, _LAKE and _ARTIFACTS for it."
+        )
     if source:
         found = find_input(source)
+        if not keep and any(not is_url(path) and Path(path).is_relative_to(home) for path in found):
+            raise ConfigError(f"{source} lies in {home}, which the demo would empty.", "Move it out, or add --keep.")
         default = parse_day(day).isoformat() if day else datetime.now(UTC).date().isoformat()
-        dated = {path: day_of(path, default) for path in found}
+        named = len(str(Path(source).resolve())) if not is_url(source) and Path(source).is_dir() else 0
+        # of a local path only what the user named counts: a date in the name of a home folder is not the crawl's
+        dated = {path: day_of(path[named:] if named else path_as_named(path, source), default) for path in found}
         prepare_home(settings, {"input": source}, keep)
         days = place(settings, source, dated)
         output.announce(f"{len(found)} WARC files on {len(days)} days, linked below {join(settings.raw, 'web')}")
@@ -102,22 +110,31 @@ def find_input(source: str) -> list[str]:
 
 
 def day_of(path: str, default: str) -> str:
-    """The day that a path carries, the last one in it; ``default`` when it carries none.
+    """The day that a path carries, the last one in it; ``default`` when it carries none that is a partition.
 
     Raises:
-        ConfigError: the day lies off the partition axis.
+        ConfigError: ``default`` lies off the partition axis.
     """
-    from dataset_platform.partitions import day_range
+    from dataset_platform.partitions import daily, day_range
 
     for year, _, month, day in reversed(DATES.findall(path)):
         try:
             found = date(int(year), int(month), int(day)).isoformat()
         except ValueError:
             continue
-        day_range(found)
-        return found
+        if daily.has_partition_key(found):
+            return found
     day_range(default)
     return default
+
+
+def path_as_named(path: str, source: str) -> str:
+    """The part of a found file's path that the user wrote or that lies below it."""
+    if is_url(source):
+        return path
+    fixed = re.split(r"[*?\[]", source)[0]
+    base = str(Path(fixed if fixed == source else os.path.dirname(fixed) or ".").resolve())
+    return source if Path(source).is_file() else path.removeprefix(base)
 
 
 def prepare_home(settings: Settings, what: dict[str, object], keep: bool) -> None:
@@ -137,7 +154,7 @@ def prepare_home(settings: Settings, what: dict[str, object], keep: bool) -> Non
         )
     same_sample = "sample" in what and before == what
     if not keep and before is not None and not same_sample:
-        for child in home.iterdir():
+        for child in (c for c in home.iterdir() if c.name != "dagster"):  # a UI may be open on the runs
             shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
     home.mkdir(parents=True, exist_ok=True)
     # the marker says that all of this came from demos and may go: never put it beside somebody's own data
@@ -157,12 +174,13 @@ def place(settings: Settings, source: str, dated: dict[str, str]) -> list[str]:
             path[len(root.rstrip("/")) + 1 :].split("/") if root and path.startswith(root) else [path.rsplit("/", 1)[1]]
         )
         folders = [p for p in parts[:-1] if not DATES.fullmatch(p) and not re.fullmatch(r"\d{1,4}", p)]
+        folders = [re.sub(r"[^\w .-]", "_", p).lstrip(" .-") or DEFAULT_SOURCE for p in folders]
         name, suffix = parts[-1], next((s for s in WARC_SUFFIXES if parts[-1].lower().endswith(s)), "")
         if not suffix:
             name, suffix = f"{name}.warc", ".warc"
         target = join(settings.raw, "web", day_path(day), *folders[:1], name)
         number = 1
-        while target in taken:
+        while target in taken or (os.path.lexists(target) and (is_url(path) or os.path.realpath(target) != path)):
             number += 1
             stem = name[: -len(suffix)]
             target = join(settings.raw, "web", day_path(day), *folders[:1], f"{stem}-{number}{suffix}")

@@ -6,7 +6,7 @@ Every run is recorded in the Dagster instance, so the UI shows what the command 
 from __future__ import annotations
 
 import fnmatch
-import time
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -123,11 +123,10 @@ def phases(keys: Sequence[str], upstream: dict[str, set[str]], partitioned: set[
             level[key] = max([own, *above])
         return level[key]
 
-    wanted = set(keys)
     steps: dict[int, list[str]] = {}
     for key in keys:
         steps.setdefault(level_of(key), []).append(key)
-    return [(steps[n][0] in partitioned, sorted(steps[n])) for n in sorted(steps) if wanted]
+    return [(steps[n][0] in partitioned, sorted(steps[n])) for n in sorted(steps)]
 
 
 @contextmanager
@@ -211,7 +210,7 @@ def check(keys: Sequence[str], days: Sequence[str], on_run: Callable[[Report], N
                 run = job.execute_in_process(instance=instance, tags=tags, run_config=QUIET, raise_on_error=False)
                 found = collect(run, day)
                 # a check that failed is reported as a check; other failures (a missing day) are failures
-                found.failures = [f for f in found.failures if "asset check failed" not in f[2]]
+                found.failures = [f for f in found.failures if not re.search(r"asset checks? failed", f[2])]
                 for name in ("checks", "failures"):
                     getattr(result, name).extend(getattr(found, name))
                 if on_run is not None:
@@ -243,9 +242,21 @@ def collect(run: dg.ExecuteInProcessResult, day: str | None) -> Report:
         )
     for event in run.all_events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            if _interrupted(event.step_failure_data.error):
+                raise KeyboardInterrupt  # Dagster turns Ctrl-C into a failed step and would go on with the next day
             key = (event.step_key or "").replace("__", "/")
             found.failures.append((day, key, failure_line(event)))
+    if not run.success and not found.failures and not found.failed_checks:
+        found.failures.append((day, "", "the run failed; see its page in Dagster"))
     return found
+
+
+def _interrupted(error: Any) -> bool:
+    while error is not None:
+        if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
+            return True
+        error = error.cause
+    return False
 
 
 def failure_line(event: Any) -> str:
@@ -256,10 +267,9 @@ def failure_line(event: Any) -> str:
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip().splitlines()[0] if error else "failed"
-
-
-def timed() -> Callable[[], float]:
-    """Seconds since this call."""
-    started = time.monotonic()
-    return lambda: time.monotonic() - started
+    if error is None:
+        return "failed"
+    # an exception that crossed from a Python worker carries its traceback as text: its last line names the cause
+    lines = [line for line in error.message.strip().splitlines() if line.strip()]
+    is_traceback = any(line.startswith("Traceback") for line in lines)
+    return f"{lines[0]} {lines[-1].strip()}" if is_traceback else lines[0]

@@ -7,7 +7,7 @@ input, the engine, write-audit-publish, the three checks, per-day metadata and p
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -89,7 +89,7 @@ class Staged:
     write: Callable[[str], None] | None
     rows_in: int | None
     inputs: dict[str, str] = field(default_factory=dict)
-    after: "Callable[[DataFrame], None] | None" = None
+    after: "Callable[[DataFrame | None], None] | None" = None
     note: str = ""
 
 
@@ -257,21 +257,27 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
     receipt = receipts.read(day.settings.lake, stage.contract, day.key)
     if leave_unchanged and receipt and receipt.made_from(run.inputs, run.config_hash, run.code_version):
         outcome = Outcome(receipt, check_day(stage, day), True, run.staging)
-        return outcome, receipt_metadata(day.table(stage.contract).url, receipt) | {"note": UNCHANGED, "seconds": 0.0}
+        return outcome, _shown(stage, day, receipt) | {"note": UNCHANGED, "seconds": 0.0}
     if staged.write is None:
-        outcome = publish_nothing(run, staged.note)
+        outcome = publish_nothing(run, staged.note, staged.after)
         return outcome, receipt_metadata(day.table(stage.contract).url, outcome.receipt) | {"note": staged.note}
     spark = day.spark
     with spark_tasks(spark, name):
         outcome = run_stage(spark, run, staged.write, staged.rows_in, stage.settle, staged.after)
         if not outcome.published:
             return outcome, {}
-        metadata = receipt_metadata(day.table(stage.contract).url, outcome.receipt)
-        if outcome.receipt.rows_kept:
-            rows = day.table(stage.contract).read_spark(spark, day.key)
-            for show in stage.shows:
-                metadata |= show(day.table(stage.contract), day.key, rows, outcome.receipt)
-    return outcome, metadata
+        return outcome, _shown(stage, day, outcome.receipt)
+
+
+def _shown(stage: Stage, day: Day, receipt: Receipt) -> Metadata:
+    """Numbers, previews and plots of a published day."""
+    table = day.table(stage.contract)
+    metadata = receipt_metadata(table.url, receipt)
+    if receipt.rows_kept:
+        rows = table.read_spark(day.spark, day.key)
+        for show in stage.shows:
+            metadata |= show(table, day.key, rows, receipt)
+    return metadata
 
 
 def check_day(stage: Stage, day: Day) -> "list[Finding]":
@@ -298,6 +304,9 @@ def check_day(stage: Stage, day: Day) -> "list[Finding]":
     above = receipts.read(day.settings.lake, stage.reads, day.key) if stage.reads else None
     counts_rows = above is not None and stage.reads is not None and not _counts_files(stage)
     conservation = conservation_finding(receipt, found, above.rows_kept if above and counts_rows else None)
+    if above and stage.reads and receipt.inputs.get(stage.reads.table_name()) != above.content_hash:
+        line = f"{stage.reads.table_name()} has changed since; materialize this day again"
+        conservation = replace(conservation, passed=False, message=f"{conservation.message}; {line}")
     drift = drift_finding(receipt, receipts.trailing(day.settings.lake, stage.contract, day.key))
     return [contract, conservation, drift]
 

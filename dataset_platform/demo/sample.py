@@ -152,7 +152,8 @@ def _save(planted: Planted, root: Path, day: date, source: str, part: int, conte
     relative = f"web/{day:%Y/%m/%d}/{source}/part-{part:05d}.warc.gz"
     path = root / relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    if not path.exists() or path.read_bytes() != content:  # a new modification time would make the day stale
+        path.write_bytes(content)
     planted.files.setdefault(day, []).append(relative)
     planted.tallies[relative] = rows
     return relative

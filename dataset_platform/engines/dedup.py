@@ -38,7 +38,7 @@ class DayInputs:
     Attributes:
         today: the day's documents: doc_id, text_hash, minhash, text_length, language_score, ingestion_date.
         earlier: the same columns of all earlier days (the signature index).
-        texts: doc_id, text of both; only candidates are read.
+        texts: doc_id, text, ingestion_date of both; only candidates are read.
         links: verified links of earlier days: doc_id, linked_doc_id.
     """
 
@@ -168,7 +168,11 @@ def _verified(pairs: DataFrame, texts: DataFrame, config: DedupConfig) -> DataFr
 
     wanted = pairs.select(F.col("a").alias("doc_id")).unionByName(pairs.select(F.col("b").alias("doc_id"))).distinct()
     # a document that landed on several days has one text here
-    needed = texts.join(wanted, "doc_id", "left_semi").groupBy("doc_id").agg(F.min("text").alias("text"))
+    needed = (
+        texts.join(wanted, "doc_id", "left_semi")
+        .groupBy("doc_id")
+        .agg(F.min_by("text", "ingestion_date").alias("text"))
+    )
     with_a = pairs.join(needed.select(F.col("doc_id").alias("a"), F.col("text").alias("text_a")), "a")
     with_b = with_a.join(needed.select(F.col("doc_id").alias("b"), F.col("text").alias("text_b")), "b")
     return map_in_arrow(with_b.select("a", "b", "text_a", "text_b"), verify_kernel(config), VERIFIED)

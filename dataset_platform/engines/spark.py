@@ -25,7 +25,7 @@ from dataset_platform.engines.java import ensure_java
 from dataset_platform.engines.kernel import Kernel
 from dataset_platform.errors import ConfigError, EngineError
 from dataset_platform.lake import storage
-from dataset_platform.settings import Settings, is_url
+from dataset_platform.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,7 +64,6 @@ def spark_config(settings: Settings | None = None) -> dict[str, str]:
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.driver.memory": os.environ.get("DATASET_PLATFORM_SPARK_MEMORY") or _default_memory(),
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log4j.as_uri()}",
-        "spark.pyspark.python": sys.executable,
         # every task has a core of its own: threads inside it would only crowd the others
         "spark.executorEnv.TOKENIZERS_PARALLELISM": "false",
         "spark.executorEnv.OMP_NUM_THREADS": "1",
@@ -106,6 +105,8 @@ def session(settings: Settings | None = None) -> SparkSession:
     active = _active_session()
     if active is not None:
         return active
+    # without it workers run whatever 'python3' is on the path; the setting spark.pyspark.python is only spark-submit's
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder
     for key, value in spark_config(settings).items():
         builder = builder.config(key, value)
@@ -181,8 +182,3 @@ def _s3_config() -> dict[str, str]:
         config["spark.hadoop.fs.s3a.path.style.access"] = "true"
         config["spark.hadoop.fs.s3a.connection.ssl.enabled"] = str(endpoint.startswith("https")).lower()
     return config
-
-
-def local_or_url(path: str) -> str:
-    """A path as Spark's readers want it: ``file://`` for local ones, so that no default filesystem interferes."""
-    return storage.spark_url(path) if is_url(path) else f"file://{path}"

@@ -29,7 +29,11 @@ def write_kernel_output(
     schema = contract.labelled_schema()
     if engine == "ray":
         ray_engine.start()
-        rows = ray_engine.map_batches(ray_engine.read_day(source, day), kernel, schema)
+        read = ray_engine.read_day(source, day)
+        if "path" in source.contract.row_key():  # rows that name files: one a task
+            rows = ray_engine.map_batches(read.repartition(read.count()), kernel, schema, batch_rows=1)
+        else:
+            rows = ray_engine.map_batches(read, kernel, schema)
         fs, inner = storage.filesystem(path)
         rows.write_parquet(inner, filesystem=fs)
         return

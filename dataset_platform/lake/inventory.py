@@ -47,7 +47,7 @@ def warc_inventory(settings: Settings, day: str) -> tuple[pa.Table, list[str]]:
 
 
 def days_with_files(settings: Settings, before: str) -> list[str]:
-    """Days earlier than ``before`` (and on the partition axis) whose raw folder is there, sorted."""
+    """Days earlier than ``before`` (and on the partition axis) that have WARC files in raw storage, sorted."""
     first = settings.first_day.isoformat()
     root = join(settings.raw, LANE)
     found = []
@@ -55,6 +55,9 @@ def days_with_files(settings: Settings, before: str) -> list[str]:
         for month in storage.list_folders(join(root, year)):
             for day in storage.list_folders(join(root, year, month)):
                 key = f"{year}-{month}-{day}"
-                if first <= key < before and len(key) == 10:
+                if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", key) or not first <= key < before:
+                    continue
+                files = storage.list_files(join(root, year, month, day))
+                if any(f.path.lower().endswith(WARC_SUFFIXES) for f in files):
                     found.append(key)
     return sorted(found)

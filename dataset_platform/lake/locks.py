@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dataset_platform.errors import ConfigError, LockedError
+from dataset_platform.errors import ConfigError, InputError, LockedError
 from dataset_platform.lake import storage
 from dataset_platform.settings import is_url, join
 
@@ -89,11 +89,18 @@ def _locked(name: str, holder: str, wait: float) -> LockedError:
 
 @contextmanager
 def _lease(url: str, name: str, wait: float) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
     client = storage.s3_client()
     bucket, _, key = url.split("://", 1)[1].partition("/")
     token = uuid.uuid4().hex
     deadline = time.monotonic() + wait
-    etag = _acquire(client, bucket, key, token)
+    try:
+        etag = _acquire(client, bucket, key, token)
+    except (BotoCoreError, ClientError) as e:
+        raise InputError(
+            f"Cannot write to {url}: {e}", "Check the bucket's name, AWS_ENDPOINT_URL and your credentials."
+        ) from None
     while etag is None:
         if time.monotonic() > deadline:
             raise _locked(name, _read_holder(client, bucket, key), wait)

@@ -73,7 +73,7 @@ def run_stage(
     write_staged: Callable[[str], None],
     rows_in: int | None,
     settle: Sequence[str] = (),
-    after: Callable[[DataFrame], None] | None = None,
+    after: Callable[[DataFrame | None], None] | None = None,
 ) -> Outcome:
     """Stage, audit and publish one day.
 
@@ -91,6 +91,8 @@ def run_stage(
     name = f"{run.contract.table_name()} of {run.day}"
     with lock(run.lake_root, name):
         started = time.monotonic()
+        for contract in (run.contract, Rejections, Quarantine):
+            LakeTable(contract, run.lake_root).ensure()  # a table of another contract is refused before any work
         storage.delete(run.staging)
         rows_path = join(run.staging, "rows")
         write_staged(rows_path)
@@ -116,11 +118,13 @@ def run_stage(
         return Outcome(receipt, findings, published, run.staging)
 
 
-def publish_nothing(run: StageRun, note: str) -> Outcome:
+def publish_nothing(run: StageRun, note: str, after: Callable[[DataFrame | None], None] | None = None) -> Outcome:
     """Publish a day without rows: what stood there before goes, the receipt says zero. Needs no engine."""
     with lock(run.lake_root, f"{run.contract.table_name()} of {run.day}"):
         storage.delete(run.staging)
         receipts.remove(run.lake_root, run.contract.table_name(), run.day)
+        if after is not None:
+            after(None)
         for ledger in (Rejections, Quarantine):
             LakeTable(ledger, run.lake_root).clear_partition(run.ledger_partition)
         table = LakeTable(run.contract, run.lake_root)

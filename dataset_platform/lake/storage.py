@@ -208,8 +208,19 @@ def list_files(path: str) -> list[FileEntry]:
 
 def _list_local(path: str) -> list[FileEntry]:
     """A link to nothing is listed too, with no bytes: whoever opens it will say what is wrong, nothing is passed over."""
+
+    def fail(error: OSError) -> None:
+        if error.filename != path or not isinstance(error, FileNotFoundError):
+            raise InputError(f"Cannot list {error.filename}: {error.strerror}.", "Check its permissions.") from None
+
     entries = []
-    for folder, _, names in os.walk(path, followlinks=True):
+    seen = set()
+    for folder, folders, names in os.walk(path, followlinks=True, onerror=fail):
+        at = os.stat(folder)
+        if (at.st_dev, at.st_ino) in seen:  # a link back up
+            folders[:] = []
+            continue
+        seen.add((at.st_dev, at.st_ino))
         for name in names:
             full = os.path.join(folder, name)
             try:

@@ -70,16 +70,19 @@ class LakeTable:
 
         schema = pa.schema([f.with_nullable(True) for f in self.contract.arrow_schema()])
         if not self.exists():
-            DeltaTable.create(
-                self.url,
-                schema=schema,
-                mode="ignore",
-                partition_by=list(self.contract.partition_columns()),
-                configuration=dict(TABLE_CONFIGURATION),
-                description=(self.contract.__doc__ or "").strip().split("\n")[0],
-                storage_options=storage.delta_storage_options(self.url),
-            )
-            return
+            # two creators at once would both commit version 0
+            with lock(self.lake_root, f"{self.contract.table_name()} creation"):
+                if not self.exists():
+                    DeltaTable.create(
+                        self.url,
+                        schema=schema,
+                        mode="ignore",
+                        partition_by=list(self.contract.partition_columns()),
+                        configuration=dict(TABLE_CONFIGURATION),
+                        description=(self.contract.__doc__ or "").strip().split("\n")[0],
+                        storage_options=storage.delta_storage_options(self.url),
+                    )
+                    return
         there = {f.name: f.type for f in pa.schema(self.delta().schema())}
         wanted = {f.name: f.type for f in schema}
         changes = [f"{n}: {there.get(n, 'missing')} → {t}" for n, t in wanted.items() if there.get(n) != t]

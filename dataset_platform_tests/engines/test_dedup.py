@@ -147,7 +147,7 @@ def judge_in_spark(
     inputs = dedup.DayInputs(
         today=known.where(on_day).select(*index),
         earlier=known.where(f"NOT {on_day}").select(*index),
-        texts=known.select("doc_id", "text"),
+        texts=known.select("doc_id", "text", "ingestion_date"),
         links=spark.createDataFrame(sorted(links), LINKS).select("doc_id", "linked_doc_id"),
     )
     inputs, landed = dedup.without_landed(inputs)

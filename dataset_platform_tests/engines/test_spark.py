@@ -66,7 +66,6 @@ def test_by_default_spark_is_local_speaks_delta_and_utc_and_shows_no_bars(bare: 
     assert "Delta" in config["spark.sql.extensions"] and "Delta" in config["spark.sql.catalog.spark_catalog"]
     assert config["spark.sql.session.timeZone"] == "UTC"
     assert config["spark.ui.showConsoleProgress"] == "false"
-    assert config["spark.pyspark.python"] == sys.executable
     assert int(config["spark.sql.shuffle.partitions"]) == max(2, os.cpu_count() or 2)
     assert 1 <= int(config["spark.driver.memory"].removesuffix("g")) <= 16
     log4j = config["spark.driver.extraJavaOptions"].removeprefix("-Dlog4j2.configurationFile=file://")
@@ -224,3 +223,15 @@ def test_an_arrow_schema_becomes_a_spark_schema_of_nullable_columns() -> None:
         ("spans", T.ArrayType(T.ArrayType(T.IntegerType())), True),
     ]
     assert spark_schema(Documents.labelled_schema()).names == Documents.labelled_schema().names
+
+
+def test_workers_run_the_same_python_whatever_is_on_the_path(spark: SparkSession) -> None:
+    def where(batches):
+        import sys
+
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict({"prefix": [sys.prefix]})
+
+    found = map_in_arrow(spark.range(1), where, pa.schema([("prefix", pa.string())])).collect()
+    assert {row["prefix"] for row in found} == {sys.prefix}
+    assert os.environ["PYSPARK_PYTHON"] == sys.executable

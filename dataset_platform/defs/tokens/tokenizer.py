@@ -125,7 +125,7 @@ def audit_tokenizer(day: Day) -> list[Finding]:
     if not matches:
         frozen = "the files are not the ones that were trained"
     return [
-        _lossless(metrics),
+        _lossless(metrics) if matches else Finding("lossless", False, frozen),
         Finding("frozen", same and matches, frozen, "WARN"),
     ]
 

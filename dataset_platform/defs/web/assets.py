@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,9 +13,12 @@ from dataset_platform.contracts import DedupedCorpus, Documents, FilteredDocumen
 from dataset_platform.defs.metadata import counts_of, funnel, histogram, sample
 from dataset_platform.defs.stages import Day, Staged, table_asset
 from dataset_platform.defs.web.dedup import compute_deduped
+from dataset_platform.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dataset_platform.config import PlatformConfig
     from dataset_platform.engines.kernel import Kernel
+    from dataset_platform.kernels.web.documents import DocumentsConfig
 
 TEXT_COLUMNS = ("doc_id", "url", "language", "language_score", "text_length", "text")
 
@@ -61,16 +65,29 @@ def opener(raw_root: str) -> Callable[[str], tuple[BinaryIO, int]]:
 def documents_kernel(day: Day) -> Kernel:
     """The kernel that reads the day's WARC files."""
     from dataset_platform.kernels.web.documents import extract_documents
-    from dataset_platform.lake import storage
     from dataset_platform.setup.lid_model import lid_model_path
 
-    web = day.config.web
-    config = web.documents
-    if web.url_blocklist_file:
-        lines = storage.read_bytes(web.url_blocklist_file).decode("utf-8").splitlines()
-        blocked = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
-        config = config.model_copy(update={"url_blocklist": (*config.url_blocklist, *blocked)})
-    return extract_documents(config, str(lid_model_path()), opener(day.settings.raw))
+    return extract_documents(documents_config(day.config), str(lid_model_path()), opener(day.settings.raw))
+
+
+def documents_config(config: PlatformConfig) -> DocumentsConfig:
+    """Settings of the documents stage, the content of the blocklist file included.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    from dataset_platform.lake import storage
+
+    named = config.web.url_blocklist_file
+    if not named:
+        return config.web.documents
+    try:
+        lines = storage.read_bytes(os.path.expanduser(named)).decode("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"Cannot read the blocklist {named}: {e}.", "Mend web.url_blocklist_file.") from None
+    entries = (line.strip() for line in lines)
+    blocked = tuple(entry for entry in entries if entry and not entry.startswith("#"))
+    return config.web.documents.model_copy(update={"url_blocklist": (*config.web.documents.url_blocklist, *blocked)})
 
 
 def filters_kernel(day: Day) -> Kernel:
@@ -80,13 +97,19 @@ def filters_kernel(day: Day) -> Kernel:
     return filter_documents(day.config.web.filters)
 
 
-raw_warcs = table_asset(RawWarcs, compute=list_raw, shows=[sample(10)], kinds=("s3", "delta"), tags={"layer": "raw"})
+raw_warcs = table_asset(
+    RawWarcs,
+    compute=list_raw,
+    shows=[histogram("size_bytes"), sample(10)],
+    kinds=("s3", "delta"),
+    tags={"layer": "raw"},
+)
 
 documents = table_asset(
     Documents,
     reads=RawWarcs,
     kernel=documents_kernel,
-    section=lambda config: config.web.documents,
+    section=documents_config,
     tallies=True,
     settle=("warc_date DESC NULLS LAST", "file", "offset"),
     shows=[funnel(), counts_of("language"), histogram("text_length"), sample(5, TEXT_COLUMNS)],

@@ -15,6 +15,7 @@ from dataset_platform.defs.stages import Day, Staged, count_rows
 from dataset_platform.errors import StateError
 from dataset_platform.lake import locks, receipts, storage
 from dataset_platform.lake.inventory import days_with_files
+from dataset_platform.lake.receipts import Receipt
 from dataset_platform.settings import join
 
 if TYPE_CHECKING:
@@ -37,20 +38,32 @@ def compute_deduped(day: Day) -> Staged:
     lake = day.settings.lake
     for earlier in receipts.days(lake, CORPUS):
         receipt = receipts.read(lake, CORPUS, earlier) if earlier < day.key else None
-        if receipt is not None and receipt.rows_in:
-            inputs[f"{CORPUS}@{earlier}"] = receipt.content_hash
+        if receipt is not None and earlier >= day.settings.first_day.isoformat():
+            _assert_current(day, earlier, receipt)
+            if receipt.rows_in:
+                inputs[f"{CORPUS}@{earlier}"] = receipt.content_hash
     if not above.rows_kept:
-        clear_state(day)
-        return Staged(None, 0, inputs, note=f"{FilteredDocuments.table_name()} has no rows")
+        note = f"{FilteredDocuments.table_name()} has no rows"
+        return Staged(None, 0, inputs, lambda _: clear_state(day), note)
     links_path = join(lake, "_staging", DuplicateLinks.table_name(), day.key)
 
     def write(path: str) -> None:
         _write_clusters(day, path, links_path)
 
-    def after(kept: DataFrame) -> None:
+    def after(kept: DataFrame | None) -> None:
         _publish_state(day, links_path)
 
     return Staged(write, above.rows_kept, inputs, after)
+
+
+def _assert_current(day: Day, earlier: str, receipt: Receipt) -> None:
+    """Refuse to judge on an earlier day whose filtered documents have changed since its corpus was made."""
+    filtered = receipts.read(day.settings.lake, FilteredDocuments, earlier)
+    if filtered and receipt.inputs.get(FilteredDocuments.table_name()) != filtered.content_hash:
+        raise StateError(
+            f"{CORPUS} of {earlier} was made from other filtered documents than lie there now.",
+            f"Run: dataset-platform materialize {CORPUS} --partitions {earlier}:{day.key}",
+        )
 
 
 def wait_for_earlier_days(day: Day) -> None:
@@ -128,7 +141,9 @@ def _judge_in_memory(day: Day, links_path: str) -> pa.Table:
 
     def texts(doc_ids: Sequence[str]) -> list[str]:
         wanted = pc.field("doc_id").isin(pa.array(doc_ids, pa.string())) & (date >= first) & (date <= this)
-        found = filtered.read(columns=["doc_id", "text"], where=wanted)
+        found = filtered.read(columns=["doc_id", "text", "ingestion_date"], where=wanted)
+        # a record that landed on two days counts with the text of the first
+        found = found.sort_by([("ingestion_date", "descending")])
         by_id = dict(zip(found.column("doc_id").to_pylist(), found.column("text").to_pylist(), strict=True))
         return [by_id[doc_id] for doc_id in doc_ids]
 
@@ -162,7 +177,7 @@ def _judge_in_spark(day: Day, documents: DataFrame, links_path: str) -> DataFram
         dedup.DayInputs(
             today=documents.select(*index_columns),
             earlier=day.table(SignatureIndex).read_spark(spark).where(before).select(*index_columns),
-            texts=texts.select("doc_id", "text"),
+            texts=texts.select("doc_id", "text", "ingestion_date"),
             links=day.table(DuplicateLinks).read_spark(spark).where(before).select("doc_id", "linked_doc_id"),
         )
     )
