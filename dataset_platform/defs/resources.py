@@ -11,7 +11,7 @@ class SparkResource(LazyPySparkResource):
     """dagster-pyspark's lazy resource over the process's one session.
 
     The engine builds the session, since ``getOrCreate`` on one that already runs would silently drop static settings.
-    ``spark_config`` takes further settings for a session that does not run yet.
+    ``spark_config`` stays empty: settings come from the environment (see ``engines/spark.py``).
     """
 
     @property

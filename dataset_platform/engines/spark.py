@@ -79,7 +79,7 @@ def spark_config(settings: Settings | None = None) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": "2",
     }
     if master().startswith("local"):
-        # kernels hold models and compiled code: keep their Python workers, and bind where no network is
+        # bind where no network is
         config |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     config |= _s3_config()
     for pair in _split(os.environ.get("DATASET_PLATFORM_SPARK_CONF"), ";"):

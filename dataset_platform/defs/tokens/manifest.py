@@ -1,6 +1,6 @@
 """``tokens/manifest`` and ``tokens/mixtures``: what a training run reads, and the card that describes it.
 
-Replacing ``manifest.json`` is the commit: until then readers see the shards of the manifest before.
+Replacing ``manifest.json`` is the commit for days that are new in it; shards of a day made again are replaced in place.
 """
 
 from __future__ import annotations
