@@ -41,10 +41,10 @@ test: $(TESTED) ## Set up and run all tests, linters, types and the import contr
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-fast: $(TESTED) ## Run the tests that are not marked slow
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 lint: $(TESTED) ## Run ruff, the formatter's check, mypy and the import contract
 	$(BIN)/ruff check .

@@ -107,7 +107,7 @@ def test_an_unknown_scheme_is_one_line(fresh):
 
 
 def test_a_demo_on_remote_roots_is_one_line(fresh):
-    assert_one_line(fresh.run("demo", DATASET_PLATFORM_LAKE="s3://bucket/lake"), "local home", "_LAKE")
+    assert_one_line(fresh.run("demo", DATASET_PLATFORM_LAKE="s3://bucket/lake"), "below its home only", "_LAKE")
 
 
 # settings

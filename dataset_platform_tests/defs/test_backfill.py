@@ -13,8 +13,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-DAYS = ["2026-01-03", "2026-01-04", "2026-01-05"]
-BAD = DAYS[1]
+DAYS = ["2026-01-04", "2026-01-05"]
+BAD = DAYS[0]
 ROOT = Path(__file__).resolve().parents[2]
 
 LAUNCH = """
