@@ -26,7 +26,7 @@ def test_without_variables_all_lies_below_the_project() -> None:
     assert (settings.raw, settings.lake, settings.artifacts, settings.dagster_home) == tuple(
         f"{home}/{part}" for part in ("raw", "lake", "artifacts", "dagster")
     )
-    assert settings.first_day == date(2024, 1, 1)
+    assert settings.first_day == date(2008, 1, 1)
 
 
 @pytest.mark.parametrize("variable", ROOTS)
