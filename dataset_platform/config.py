@@ -9,7 +9,7 @@ import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -57,6 +57,44 @@ class TokensConfig(BaseModel):
     licences: dict[str, str] = Field(default_factory=dict, description="licence per source, for the dataset card")
 
 
+class ModelPrice(BaseModel):
+    """US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached_input: float | None = Field(None, ge=0, description="as input when unset")
+
+
+class LLMConfig(BaseModel):
+    """How language models are called; which one is named by ``DATASET_PLATFORM_LLM``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    concurrency: int = Field(
+        64, ge=1, description="most calls in flight; rate limits of the server lower it for a while"
+    )
+    requests_per_minute: float | None = Field(None, gt=0)
+    tokens_per_minute: float | None = Field(None, gt=0, description="prompt and completion together")
+    timeout_s: float = Field(120.0, gt=0, description="per attempt")
+    max_attempts: int = Field(6, ge=1)
+    backoff_base_s: float = Field(0.5, gt=0, description="full jitter: the wait is drawn from 0 to base * 2^attempt")
+    backoff_max_s: float = Field(60.0, gt=0)
+    max_error_share: float = Field(0.5, gt=0, le=1, description="share of failed calls at which the run stops")
+    error_share_after: int = Field(20, ge=1, description="finished calls before the share is looked at")
+    max_cost: float | None = Field(None, ge=0, description="US dollars per command; --max-cost goes before it")
+    max_tokens: int | None = Field(None, ge=0, description="tokens per command; --max-tokens goes before it")
+    batch: bool = Field(False, description="use the vendor's batch API: half the price, answers within a day")
+    api_key_variable: str | None = Field(
+        None, description="variable with the endpoint's key; OPENAI_API_KEY or ANTHROPIC_API_KEY by default"
+    )
+    prices: dict[str, ModelPrice] = Field(default_factory=dict, description="per model; goes before the published list")
+    engine: dict[str, Any] = Field(
+        default_factory=dict, description="keyword arguments of an offline engine: vLLM's engine_kwargs, generate()'s"
+    )
+
+
 class PlatformConfig(BaseModel):
     """The whole file."""
 
@@ -64,6 +102,7 @@ class PlatformConfig(BaseModel):
 
     web: WebConfig = WebConfig()
     tokens: TokensConfig = TokensConfig()
+    llm: LLMConfig = LLMConfig()
     engines: dict[EitherEngine, Literal["spark", "ray"]] = Field(
         default_factory=dict, description="engine per table for the kernels that may run on either, spark by default"
     )

@@ -1,0 +1,1 @@
+"""Language models: one asynchronous engine over many backends."""
