@@ -2,6 +2,7 @@
 
 from dataset_platform.contracts.base import LABELS, PARTITION_COLUMN, Contract
 from dataset_platform.contracts.ledger import Quarantine, Rejections
+from dataset_platform.contracts.self_correction import LabelledTurns, Questions, Traces
 from dataset_platform.contracts.web import (
     DedupedCorpus,
     Documents,
@@ -19,8 +20,11 @@ __all__ = [
     "Documents",
     "DuplicateLinks",
     "FilteredDocuments",
+    "LabelledTurns",
     "Quarantine",
+    "Questions",
     "RawWarcs",
     "Rejections",
     "SignatureIndex",
+    "Traces",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,11 +16,27 @@ from dataset_platform.lake.receipts import Receipt
 from dataset_platform.lake.tables import LakeTable
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 Metadata = dict[str, Any]
-# what a show is given: the table, the day, the published rows (Spark) and the receipt
-Show = Callable[[LakeTable, str, "DataFrame", Receipt], Metadata]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A day that was just published, as previews and plots see it."""
+
+    table: LakeTable
+    day: str
+    receipt: Receipt
+    session: Callable[[], SparkSession]
+
+    @cached_property
+    def frame(self) -> DataFrame:
+        """The day's rows in Spark; starts a session where there is none."""
+        return self.table.read_spark(self.session(), self.day)
+
+
+Show = Callable[[Published], Metadata]
 
 CELL_CHARS = 120
 FIGURE_INCHES = (6.0, 2.6)
@@ -42,15 +60,15 @@ def column_schema(contract: type[Contract]) -> dg.TableSchema:
 def sample(rows: int = 5, columns: Sequence[str] | None = None) -> Show:
     """Some rows of the day as a Markdown table, long cells cut."""
 
-    def show(table: LakeTable, day: str, frame: DataFrame, receipt: Receipt) -> Metadata:
+    def show(of: Published) -> Metadata:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        if not receipt.rows_kept:
+        if not of.receipt.rows_kept:
             return {}
-        names = list(columns or table.contract.column_names())
-        on_day = pc.field("ingestion_date") == pa.scalar(day).cast(pa.date32())
-        head = table.dataset().head(rows, columns=names, filter=on_day)
+        names = list(columns or of.table.contract.column_names())
+        on_day = pc.field("ingestion_date") == pa.scalar(of.day).cast(pa.date32())
+        head = of.table.dataset().head(rows, columns=names, filter=on_day)
         return {"preview": dg.MetadataValue.md(markdown_table(names, head.to_pylist()))}
 
     return show
@@ -74,14 +92,15 @@ def _cell(value: Any) -> str:
 def funnel() -> Show:
     """Rows kept, rejected by reason and quarantined, as bars."""
 
-    def show(table: LakeTable, day: str, frame: DataFrame, receipt: Receipt) -> Metadata:
+    def show(of: Published) -> Metadata:
+        receipt = of.receipt
         if not receipt.rows_in:
             return {}
         counts = {"kept": receipt.rows_kept}
         counts |= dict(sorted(receipt.reasons.items(), key=lambda kv: -kv[1]))
         if receipt.rows_quarantined:
             counts["quarantined"] = receipt.rows_quarantined
-        return {"funnel": bars(counts, f"{receipt.rows_in} rows in, {day}")}
+        return {"funnel": bars(counts, f"{receipt.rows_in} rows in, {of.day}")}
 
     return show
 
@@ -89,8 +108,8 @@ def funnel() -> Show:
 def counts_of(column: str, top: int = 15) -> Show:
     """The most frequent values of a column, as bars."""
 
-    def show(table: LakeTable, day: str, frame: DataFrame, receipt: Receipt) -> Metadata:
-        rows = frame.groupBy(column).count().orderBy("count", column, ascending=[False, True]).limit(top).collect()
+    def show(of: Published) -> Metadata:
+        rows = of.frame.groupBy(column).count().orderBy("count", column, ascending=[False, True]).limit(top).collect()
         return {f"by_{column}": bars({str(r[column]): r["count"] for r in rows}, f"rows by {column}")} if rows else {}
 
     return show
@@ -99,10 +118,10 @@ def counts_of(column: str, top: int = 15) -> Show:
 def histogram(column: str) -> Show:
     """How a count or length is distributed, in bins that double."""
 
-    def show(table: LakeTable, day: str, frame: DataFrame, receipt: Receipt) -> Metadata:
+    def show(of: Published) -> Metadata:
         from pyspark.sql import functions as F
 
-        bins = frame.select(F.floor(F.log2(F.greatest(F.col(column), F.lit(1)))).alias("bin")).groupBy("bin").count()
+        bins = of.frame.select(F.floor(F.log2(F.greatest(F.col(column), F.lit(1)))).alias("bin")).groupBy("bin").count()
         rows = sorted((int(r["bin"]), r["count"]) for r in bins.collect() if r["bin"] is not None)
         if not rows:
             return {}

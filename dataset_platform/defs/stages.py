@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dataset_platform.contracts import Contract
-from dataset_platform.defs.metadata import Metadata, Show, column_schema, receipt_metadata
+from dataset_platform.defs.metadata import Metadata, Published, Show, column_schema, receipt_metadata
 from dataset_platform.defs.resources import SparkResource
 from dataset_platform.errors import PlatformError, StateError
 from dataset_platform.lake import receipts
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dataset_platform.config import PlatformConfig
     from dataset_platform.engines.kernel import Kernel
+    from dataset_platform.lake.arrow_publishing import After
     from dataset_platform.lake.audit import Finding
     from dataset_platform.lake.publishing import Outcome
 
@@ -82,7 +83,7 @@ class Staged:
         write: writes them as Parquet below the path it is given; None when there are none.
         rows_in: rows given; None when the kernel tallies them.
         inputs: content hash per input.
-        after: see ``publishing.run_stage``.
+        after: see ``publishing.run_stage``; ``after_arrow`` is its like for stages that run in process.
         note: one line for people when there is nothing to do.
     """
 
@@ -91,6 +92,7 @@ class Staged:
     inputs: dict[str, str] = field(default_factory=dict)
     after: "Callable[[DataFrame | None], None] | None" = None
     note: str = ""
+    after_arrow: "After | None" = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Stage:
     version: str
     settle: tuple[str, ...]
     shows: tuple[Show, ...]
+    in_process: bool
 
     @property
     def key(self) -> dg.AssetKey:
@@ -156,6 +159,7 @@ def table_asset(
     deps: Sequence[dg.AssetDep] = (),
     kinds: Sequence[str] = ("spark", "delta"),
     tags: dict[str, str] | None = None,
+    in_process: bool = False,
 ) -> dg.AssetsDefinition:
     """A partitioned table asset with its contract, conservation and drift checks.
 
@@ -170,11 +174,12 @@ def table_asset(
         settle: see ``publishing.run_stage``.
         shows: previews and plots.
         deps: further dependencies, for example on the asset's own yesterday.
+        in_process: the day's rows are staged, audited and published by this process, batch by batch, without a JVM.
     """
     if compute is None:
         assert reads is not None and kernel is not None, "a table asset needs reads and kernel, or compute"
         compute = from_kernel(contract, reads, kernel, tallies)
-    stage = Stage(contract, reads, compute, section, version, tuple(settle), tuple(shows))
+    stage = Stage(contract, reads, compute, section, version, tuple(settle), tuple(shows), in_process)
     STAGES[contract.table_name()] = stage
     own_deps = [dg.AssetDep(dg.AssetKey(reads.table_name().split("/")))] if reads else []
     spec = dg.AssetSpec(
@@ -246,6 +251,7 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
         leave_unchanged: a day whose inputs, settings and code are those of its receipt is checked again, not made again.
     """
     from dataset_platform.engines.progress import report, spark_tasks
+    from dataset_platform.lake.arrow_publishing import run_arrow_stage
     from dataset_platform.lake.publishing import Outcome, StageRun, publish_nothing, run_stage
 
     name = f"{stage.contract.table_name()} {day.key}"
@@ -259,8 +265,13 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
         outcome = Outcome(receipt, check_day(stage, day), True, run.staging)
         return outcome, _shown(stage, day, receipt) | {"note": UNCHANGED, "seconds": 0.0}
     if staged.write is None:
-        outcome = publish_nothing(run, staged.note, staged.after)
+        nothing = staged.after_arrow
+        after = (lambda _: nothing(lambda: iter(()))) if nothing else staged.after
+        outcome = publish_nothing(run, staged.note, after)
         return outcome, receipt_metadata(day.table(stage.contract).url, outcome.receipt) | {"note": staged.note}
+    if stage.in_process:
+        outcome = run_arrow_stage(run, staged.write, staged.rows_in, staged.after_arrow)
+        return outcome, _shown(stage, day, outcome.receipt) if outcome.published else {}
     spark = day.spark
     with spark_tasks(spark, name):
         outcome = run_stage(spark, run, staged.write, staged.rows_in, stage.settle, staged.after)
@@ -274,9 +285,9 @@ def _shown(stage: Stage, day: Day, receipt: Receipt) -> Metadata:
     table = day.table(stage.contract)
     metadata = receipt_metadata(table.url, receipt)
     if receipt.rows_kept:
-        rows = table.read_spark(day.spark, day.key)
+        published = Published(table, day.key, receipt, day.session)
         for show in stage.shows:
-            metadata |= show(table, day.key, rows, receipt)
+            metadata |= show(published)
     return metadata
 
 
@@ -287,11 +298,14 @@ def check_day(stage: Stage, day: Day) -> "list[Finding]":
         StateError: the day was never finished.
     """
     from dataset_platform.contracts import Quarantine, Rejections
+    from dataset_platform.lake.arrow_publishing import contract_of_published
     from dataset_platform.lake.audit import Finding, conservation_finding, contract_finding, drift_finding
 
     receipt = day.upstream(stage.contract)
     table = day.table(stage.contract)
-    if receipt.rows_kept:
+    if receipt.rows_kept and stage.in_process:
+        contract = contract_of_published(table, day.key)
+    elif receipt.rows_kept:
         rows = table.read_spark(day.spark, day.key).select(*stage.contract.data_schema().names)
         contract = contract_finding(rows, stage.contract, day.key)
     else:

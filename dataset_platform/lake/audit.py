@@ -5,7 +5,7 @@ Row rules run per Arrow batch on the executors, uniqueness and totals in Spark; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,23 @@ def contract_finding(rows: DataFrame, contract: type[Contract], day: str) -> Fin
     for row in repeated.limit(1).collect():
         value = ", ".join(str(row[k]) for k in key)
         broken.append({"column": "+".join(key), "check": "unique", "example": value, "rows": repeated.count()})
+    return _contract_verdict(contract, broken)
+
+
+def contract_finding_of(contract: type[Contract], failures: Iterable[pa.RecordBatch], repeated: int) -> Finding:
+    """The same of failures already gathered by ``validate_batches``, and of ``repeated`` rows that share a row key."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for batch in failures:
+        for row in batch.to_pylist():
+            there = found.setdefault((row["column"], row["check"]), {**row, "rows": 0})
+            there["rows"] += row["rows"]
+    broken = list(found.values())
+    if repeated:
+        broken.append({"column": "+".join(contract.row_key()), "check": "unique", "example": "", "rows": repeated})
+    return _contract_verdict(contract, broken)
+
+
+def _contract_verdict(contract: type[Contract], broken: list[dict[str, Any]]) -> Finding:
     if not broken:
         return Finding("contract", True, f"every row keeps the contract of {contract.table_name()}")
     worst = max(broken, key=lambda b: b["rows"])

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -138,6 +140,33 @@ def write_bytes(path: str, data: bytes) -> None:
             out.write(data)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, inner)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def open_output(path: str) -> Iterator[BinaryIO]:
+    """A binary stream to write a file piece by piece; it takes its name only when the block ends without an error.
+
+    In object stores the parts are joined when the stream is closed; a block that fails leaves no object there.
+    """
+    if is_url(path):
+        # a stream that is closed becomes an object: what fails half-way must not, so it is spooled first
+        with tempfile.TemporaryFile() as spool:
+            yield spool
+            fs, inner = filesystem(path)
+            spool.seek(0)
+            with fs.open_output_stream(inner, compression=None) as out:
+                shutil.copyfileobj(spool, out, 1 << 22)
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".", suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            yield out
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

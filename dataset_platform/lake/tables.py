@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -172,6 +173,28 @@ class LakeTable:
         pq.write_table(rows.select(self.contract.data_schema().names).cast(self._data_schema()), sink)
         storage.write_bytes(join(incoming, f"part-0-{uuid.uuid4().hex}.parquet"), sink.getvalue().to_pybytes())
         try:
+            return self._publish(incoming, partition)
+        finally:
+            storage.delete(incoming)
+
+    def replace_partition_from_batches(
+        self, batches: Iterable[pa.RecordBatch], partition: Mapping[str, str]
+    ) -> Commit | None:
+        """Replace one partition by rows (data columns only) written as they come, in one file; None when there are none.
+
+        Without rows the partition is emptied.
+        """
+        rows = iter(batches)
+        first = next(rows, None)
+        if first is None:
+            return self.clear_partition(partition)
+        incoming = join(self.lake_root, "_incoming", uuid.uuid4().hex)
+        schema = self._data_schema()
+        try:
+            path = join(incoming, f"part-0-{uuid.uuid4().hex}.parquet")
+            with storage.open_output(path) as sink, pq.ParquetWriter(sink, schema) as writer:
+                for batch in chain([first], rows):
+                    writer.write_table(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
             return self._publish(incoming, partition)
         finally:
             storage.delete(incoming)
