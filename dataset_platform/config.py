@@ -14,6 +14,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dataset_platform.errors import ConfigError
+from dataset_platform.kernels.self_correction.classifier_training import ClassifierConfig
+from dataset_platform.kernels.self_correction.policy import PolicyConfig
+from dataset_platform.kernels.self_correction.sources import SourceConfig
 from dataset_platform.kernels.tokens.bpe import TokenizerConfig
 from dataset_platform.kernels.tokens.encode import ShardConfig
 from dataset_platform.kernels.tokens.mixtures import MixtureConfig
@@ -95,6 +98,44 @@ class LLMConfig(BaseModel):
     )
 
 
+class TracesConfig(BaseModel):
+    """How questions are answered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = Field(0, description="seed of decisions and samples; another seed asks the model anew")
+    max_answer_tokens: int = Field(1024, ge=1, description="upper bound of one answer")
+    temperature: float = Field(0.0, ge=0)
+
+
+class EvaluationConfig(BaseModel):
+    """What the day's evaluation compares with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    bootstrap: int = Field(2000, ge=200, description="resamples behind an interval")
+    testbed: str | None = Field(
+        None, description="folder with GSM8K's test.jsonl and example_model_solutions.jsonl: regret on known outcomes"
+    )
+    testbed_seeds: int = Field(10, ge=1)
+
+
+class SelfCorrectionConfig(BaseModel):
+    """The self-correction lane."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: tuple[SourceConfig, ...] = Field((), description="named data sets, dealt out at so many questions a day")
+    checkers: dict[str, str] = Field(
+        default_factory=dict, description="checker per data set, by name or as package.module:Class"
+    )
+    traces: TracesConfig = TracesConfig()
+    policy: PolicyConfig = PolicyConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
 class PlatformConfig(BaseModel):
     """The whole file."""
 
@@ -102,6 +143,7 @@ class PlatformConfig(BaseModel):
 
     web: WebConfig = WebConfig()
     tokens: TokensConfig = TokensConfig()
+    self_correction: SelfCorrectionConfig = SelfCorrectionConfig()
     llm: LLMConfig = LLMConfig()
     engines: dict[EitherEngine, Literal["spark", "ray"]] = Field(
         default_factory=dict, description="engine per table for the kernels that may run on either, spark by default"

@@ -15,7 +15,7 @@ from dataset_platform.errors import PlatformError
 
 app = typer.Typer(
     name="dataset-platform",
-    help="Turn raw crawls into checked, traceable training data, day by day.",
+    help="Turn raw crawls and questions into checked, traceable training data, day by day.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,6 +46,16 @@ def materialize(
     only_stale: Annotated[
         bool, typer.Option("--only-stale", help="Leave days whose inputs, settings and code have not changed.")
     ] = False,
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", metavar="USD", min=0, help="Stop before model calls cost more than this."),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", metavar="N", min=0, help="Stop before model calls take more tokens.")
+    ] = None,
+    regrade: Annotated[
+        bool, typer.Option("--regrade", help="Grade stored answers by the checkers in force; calls no model.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Materialize assets over a range of days, in order, in one process with one Spark session.
@@ -53,9 +63,10 @@ def materialize(
     Each day is a Dagster run of its own: a bad day fails alone. Assets without partitions run once, after the days they
     are made from.
     """
-    from dataset_platform.cli.commands import run_materialize
+    from dataset_platform.cli.commands import MaterializeOptions, run_materialize
 
-    raise typer.Exit(run_materialize(selection, partitions, only_stale, as_json))
+    options = MaterializeOptions(only_stale, regrade, max_cost, max_tokens)
+    raise typer.Exit(run_materialize(selection, partitions, options, as_json))
 
 
 @app.command(epilog="Example:  dataset-platform check 'web/*' -p 2026-01-05:2026-01-06")
@@ -88,11 +99,17 @@ def demo(
 
 @app.command(epilog="Examples:  dataset-platform trace 5f1d…   ·   dataset-platform trace https://example.org/page")
 def trace(
-    target: Annotated[str, typer.Argument(metavar="DOC_ID|URL", help="32 hex digits, or the page's URL.")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="DOC_ID|URL|TRACE_ID|QUESTION_ID", help="32 hex digits, a page's URL, or data set/id."),
+    ],
     show: Annotated[bool, typer.Option("--raw", help="Also print the head of the record's bytes.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Follow a document from token shard to raw bytes, or name the stage, rule and measure that dropped it."""
+    """Follow a document from token shard to raw bytes, or name the stage, rule and measure that dropped it.
+
+    Of a question or a self-correction trace: the conversation, with what was judged and decided after each answer.
+    """
     from dataset_platform.cli.trace import run_trace
 
     raise typer.Exit(run_trace(target, show, as_json))

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from dataset_platform.cli import output, runs
 from dataset_platform.errors import ConfigError
+from dataset_platform.llm.spending import budget
 from dataset_platform.settings import Settings, join
 
 
-def run_materialize(selection: str, partitions: str, only_stale: bool, as_json: bool) -> int:
+@dataclass(frozen=True)
+class MaterializeOptions:
+    """Flags of ``materialize``; see its help."""
+
+    only_stale: bool = False
+    regrade: bool = False
+    max_cost: float | None = None
+    max_tokens: int | None = None
+
+
+def run_materialize(selection: str, partitions: str, options: MaterializeOptions, as_json: bool) -> int:
     """The ``materialize`` command; its exit code."""
     keys, days = _scope(selection, partitions)
-    with output.progress():
-        report = runs.materialize(keys, days, on_run=output.run_lines, only_stale=only_stale)
+    with output.progress(), budget(options.max_cost, options.max_tokens):
+        report = runs.materialize(
+            keys, days, on_run=output.run_lines, only_stale=options.only_stale, regrade=options.regrade
+        )
     report.outputs = outputs()
     return finish(report, days, as_json)
 
@@ -74,15 +89,17 @@ def finish(report: runs.Report, days: list[str], as_json: bool) -> int:
 def _nothing_to_do(report: runs.Report, days: list[str]) -> str:
     """Why a range gave nothing at all, in one line; empty when it gave something."""
     settings = Settings.from_env()
-    listed = [a for a in report.assets if a.key == "web/raw_warcs"]
-    if listed and not any(a.rows_in for a in listed):
-        span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-        return (
-            f"error: no input for {span}: {listed[0].note}. "
-            f"Put WARC files below {join(settings.raw, 'web')}/yyyy/mm/dd/, or name other days."
-        )
     dated = [a for a in report.assets if a.partition]
     if dated and not any(a.rows_in for a in dated):
+        span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+        roots = {"web/raw_warcs": ("WARC", "web"), "self_correction/questions": ("question", "questions")}
+        for key, (what, lane) in roots.items():
+            listed = [a for a in dated if a.key == key]
+            if listed:
+                return (
+                    f"error: no input for {span}: {listed[0].note}. "
+                    f"Put {what} files below {join(settings.raw, lane)}/yyyy/mm/dd/, or name other days."
+                )
         return f"error: no input on the days asked for: {dated[0].key}: {dated[0].note}."
     read = [a for a in report.assets if a.key == "web/documents" and a.rows_in]
     if read and all(a.rows_quarantined == a.rows_in for a in read):

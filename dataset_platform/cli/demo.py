@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -46,17 +48,21 @@ def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
         days = place(settings, source, dated)
         output.announce(f"{len(found)} WARC files on {len(days)} days, linked below {join(settings.raw, 'web')}")
     else:
+        from dataset_platform.demo.questions import write_questions
         from dataset_platform.demo.sample import write_sample
 
         prepare_home(settings, {"sample": [d.isoformat() for d in SAMPLE_DAYS]}, keep)
         write_sample(Path(settings.raw), SAMPLE_DAYS)
+        write_questions(Path(settings.raw), SAMPLE_DAYS)
         days = [d.isoformat() for d in SAMPLE_DAYS]
         output.announce(f"sample of {len(days)} days written below {join(settings.raw, 'web')}")
     from dataset_platform.partitions import day_range
 
     days = [d for d in day_range(f"{days[0]}:{days[-1]}") if d in set(days)]
-    with output.progress():
-        report = runs.materialize(runs.select("*"), days, on_run=output.run_lines, only_stale=True)
+    # files of one's own are WARC files: the other lanes have nothing to do then
+    keys = runs.select("web/*,tokens/*" if source else "*")
+    with output.progress(), demo_model():
+        report = runs.materialize(keys, days, on_run=output.run_lines, only_stale=True)
     report.outputs = commands.outputs()
     code = commands.finish(report, days, as_json=False)
     if code == 0:
@@ -64,6 +70,20 @@ def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
     if as_json:
         output.as_json(report)
     return code
+
+
+@contextmanager
+def demo_model() -> Iterator[None]:
+    """Let the simulated model answer unless one is named; only the demo chooses a model by itself."""
+    if os.environ.get("DATASET_PLATFORM_LLM"):
+        yield
+        return
+    os.environ["DATASET_PLATFORM_LLM"] = "simulated"
+    output.announce("self_correction: the simulated model answers, no real one; name yours in DATASET_PLATFORM_LLM")
+    try:
+        yield
+    finally:
+        del os.environ["DATASET_PLATFORM_LLM"]
 
 
 def closing(report: runs.Report) -> None:

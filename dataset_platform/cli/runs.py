@@ -14,10 +14,12 @@ from typing import Any
 
 import dagster as dg
 
+from dataset_platform.defs.self_correction.traces import REGRADE
 from dataset_platform.defs.stages import ONLY_STALE
 from dataset_platform.engines.progress import report
 from dataset_platform.errors import ConfigError
 from dataset_platform.lake import locks
+from dataset_platform.llm.spending import begin_command
 from dataset_platform.settings import Settings
 from dataset_platform.setup.instance import ensure_instance
 
@@ -143,15 +145,19 @@ def materialize(
     days: Sequence[str],
     on_run: Callable[[Report], None] | None = None,
     only_stale: bool = False,
+    regrade: bool = False,
 ) -> Report:
     """Materialize assets over days. A day that fails is noted and the others go on.
 
     Args:
         only_stale: check, and do not make again, what is made from the same inputs, settings and code already.
+        regrade: grade stored answers again; no model is called.
     """
     defs, upstream, partitioned = graph()
     settings = Settings.from_env()
     ensure_instance(settings)
+    begin_command()
+    tags = {ONLY_STALE: str(only_stale).lower(), REGRADE: str(regrade).lower()}
     result = Report()
     with reserved(settings, days), dg.DagsterInstance.get() as instance:
         job = defs.resolve_implicit_global_asset_job_def()
@@ -167,7 +173,7 @@ def materialize(
                     asset_selection=[dg.AssetKey(k.split("/")) for k in step],
                     run_config=QUIET,
                     raise_on_error=False,
-                    tags={"dataset_platform/command": "materialize", ONLY_STALE: str(only_stale).lower()},
+                    tags={"dataset_platform/command": "materialize", **tags},
                 )
                 found = collect(run, day)
                 if found.failures and day is not None:

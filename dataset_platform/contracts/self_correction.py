@@ -19,7 +19,7 @@ def _documented(name: str, kind: pa.DataType, doc: str) -> pa.Field:
 # the turn record that leaves the platform, field for field; its order is that of the export
 TURN_RECORD = (
     _documented("turn_id", pa.string(), "trace_id:index, the first answer is index 0"),
-    _documented("question", pa.string(), "the question as it was put to the model, context included"),
+    _documented("question", pa.string(), "the question"),
     _documented("answer", pa.string(), "the model's answer, whole"),
     _documented("prompt_id", pa.string(), "template that asked for this answer; null on turn 0"),
     _documented("prompt_text", pa.string(), "text of that template; null on turn 0"),

@@ -76,7 +76,7 @@ def artifact_asset(
     def run(context: AssetExecutionContext, spark: SparkResource) -> Iterator[Any]:
         wanted = [c for c in specs if c.key in context.selected_asset_check_keys]
         with as_failure():
-            day = make_day(context.partition_key if partitioned else ALL_DAYS, spark)
+            day = make_day(context.partition_key if partitioned else ALL_DAYS, spark, context.run.tags)
             if context.selected_asset_keys:
                 made = make(day, only_stale(context))
                 if made.published:

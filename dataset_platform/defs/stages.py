@@ -6,7 +6,7 @@ input, the engine, write-audit-publish, the three checks, per-day metadata and p
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ class Day:
     settings: Settings
     config: "PlatformConfig"
     session: "Callable[[], SparkSession]"
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spark(self) -> "SparkSession":
@@ -205,7 +206,7 @@ def table_asset(
     def run(context: dg.AssetExecutionContext, spark: SparkResource) -> Iterator[Any]:
         wanted = [c for c in checks if c.key in context.selected_asset_check_keys]
         with as_failure():
-            day = make_day(context.partition_key, spark)
+            day = make_day(context.partition_key, spark, context.run.tags)
             if context.selected_asset_keys:
                 outcome, metadata = materialize_day(stage, day, only_stale(context))
                 context.log.info(outcome_line(outcome))
@@ -237,11 +238,11 @@ def _check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         ]
 
 
-def make_day(key: str, spark: SparkResource) -> Day:
+def make_day(key: str, spark: SparkResource, tags: Mapping[str, str]) -> Day:
     """The day as stages see it, with settings and configuration from the environment."""
     from dataset_platform.config import load_config
 
-    return Day(key, Settings.from_env(), load_config(), lambda: spark.spark_session)
+    return Day(key, Settings.from_env(), load_config(), lambda: spark.spark_session, tags)
 
 
 def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "tuple[Outcome, Metadata]":

@@ -1,0 +1,1 @@
+"""Side-by-side runs against peers and against the bare minimum. They print ratios; absolute times depend on the machine."""

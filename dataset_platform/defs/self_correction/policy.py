@@ -1,0 +1,178 @@
+"""``self_correction/rts_policy``: yesterday's policy, and what the day's traces taught it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from dataset_platform.contracts import Traces
+from dataset_platform.defs.artifacts import Made
+from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
+from dataset_platform.defs.self_correction.traces import policy_of, start_of
+from dataset_platform.defs.stages import UNCHANGED, Day
+from dataset_platform.errors import StateError
+from dataset_platform.lake import policy_states, receipts
+from dataset_platform.lake.locks import lock
+from dataset_platform.lake.policy_states import PRIOR, PolicyState
+from dataset_platform.lake.receipts import Receipt
+
+if TYPE_CHECKING:
+    from dataset_platform.kernels.self_correction.policy import Outcome, Policy
+    from dataset_platform.lake.audit import Finding
+
+TABLE = "self_correction/rts_policy"
+VERSION = "1"
+OTHER_REWARD = "other_reward_source"
+CHECKS = {
+    "contract": ("The state is whole, and a policy of the settings in force can be made of it.", True),
+    "conservation": ("Every trace of the day was folded in, or is counted as having rewards of the other kind.", True),
+    "sequence": ("Made from the day's traces and the earlier day's state as they are now.", True),
+}
+
+
+def make_policy(day: Day, leave_unchanged: bool = False) -> Made:
+    """Fold the day's traces into the state of the newest day before.
+
+    Raises:
+        StateError: the day has no traces stage yet, or an earlier day's traces were not learned from.
+    """
+    from dataset_platform.config import fingerprint
+
+    above = day.upstream(Traces)
+    lake, root = day.settings.lake, day.settings.artifacts
+    with lock(lake, f"{TABLE} of {day.key}"):
+        started = time.monotonic()
+        before = start_of(day)
+        inputs = {Traces.table_name(): above.content_hash, TABLE: before.version if before else PRIOR}
+        config_hash = fingerprint(day.config.self_correction.policy)
+        there = receipts.read(lake, TABLE, day.key)
+        if leave_unchanged and there and there.made_from(inputs, config_hash, VERSION):
+            return Made(audit_policy(day), _metadata(day, there, UNCHANGED) | {"seconds": 0.0}, True)
+        receipts.remove(lake, TABLE, day.key)
+        receipt = Receipt(
+            table=TABLE,
+            day=day.key,
+            rows_in=above.rows_kept,
+            rows_kept=0,
+            rows_rejected=0,
+            rows_quarantined=0,
+            inputs=inputs,
+            code_version=VERSION,
+            config_hash=config_hash,
+        )
+        note = ""
+        if above.rows_kept:
+            policy = policy_of(day, before)
+            outcomes, folded = _outcomes(day)
+            policy.update(outcomes)
+            learned = sum(o.arm != "none" for o in outcomes)
+            state = PolicyState(day.key, inputs[TABLE], above.content_hash, learned, policy.to_state())
+            policy_states.write(root, state)
+            other = above.rows_kept - folded
+            receipt = replace(
+                receipt,
+                rows_kept=folded,
+                rows_rejected=other,
+                reasons={OTHER_REWARD: other} if other else {},
+                content_hash=state.version,
+                extra={"decisions": learned},
+            )
+        else:
+            policy_states.remove(root, day.key)
+            note = f"{Traces.table_name()} has no rows; the policy stays {inputs[TABLE]}"
+        receipt = replace(receipt, seconds=round(time.monotonic() - started, 3))
+        receipts.write(lake, receipt)
+        return Made(audit_policy(day), _metadata(day, receipt, note), True)
+
+
+def _outcomes(day: Day) -> tuple[list[Outcome], int]:
+    """The day's decisions with their rewards, in trace_id order, and how many traces have rewards of the wanted kind."""
+    from dataset_platform.kernels.self_correction.outcomes_of_rows import outcomes_of_row
+
+    names = ["trace_id", "reward_source", "turns"]
+    wanted = day.config.self_correction.policy.reward
+    rows = day.table(Traces).read(day.key, names).sort_by("trace_id").to_pylist()
+    outcomes = [o for row in rows for o in outcomes_of_row(row, wanted)]
+    return outcomes, sum(row["reward_source"] == wanted for row in rows)
+
+
+def audit_policy(day: Day) -> list[Finding]:
+    """The checks of a day's state as it lies there now.
+
+    Raises:
+        StateError: the day was never finished.
+    """
+    from dataset_platform.lake.audit import Finding, conservation_finding
+
+    receipt = receipts.read(day.settings.lake, TABLE, day.key)
+    if receipt is None:
+        raise StateError(
+            f"{TABLE} has no finished {day.key}.", f"Run: dataset-platform materialize {TABLE} --partitions {day.key}"
+        )
+    above = receipts.read(day.settings.lake, Traces, day.key)
+    state = policy_states.read(day.settings.artifacts, day.key)
+    contract = Finding("contract", True, "no state on a day without traces")
+    if receipt.rows_in:
+        try:
+            whole = state is not None and state.version == receipt.content_hash
+            if state is not None:
+                policy_of(day, state)
+            line = f"version {receipt.content_hash}" if whole else "the state is not the one that was written"
+            contract = Finding("contract", whole, line)
+        except StateError as e:
+            contract = Finding("contract", False, e.message)
+    before = policy_states.newest_before(day.settings.artifacts, day.key)
+    now = {
+        Traces.table_name(): above.content_hash if above else "missing",
+        TABLE: before.version if before else PRIOR,
+    }
+    changed = [name for name, value in now.items() if receipt.inputs.get(name) != value]
+    line = f"{', '.join(changed)} changed since; materialize this day again" if changed else f"follows {now[TABLE]}"
+    return [
+        contract,
+        conservation_finding(receipt, None, above.rows_kept if above else None),
+        Finding("sequence", not changed, line),
+    ]
+
+
+def _metadata(day: Day, receipt: Receipt, note: str) -> dict[str, Any]:
+    root = day.settings.artifacts
+    metadata = receipt_metadata(policy_states.path_of(root, day.key), receipt)
+    if note:
+        metadata["note"] = note
+    state = policy_states.read(root, day.key)
+    if state is None:
+        return metadata
+    policy = policy_of(day, state)
+    metadata |= {
+        "version": state.version,
+        "previous": state.previous,
+        "algorithm": policy.algorithm,
+        "decisions_folded": state.outcomes,
+        "update": day.config.self_correction.policy.update,
+        "parameters": dg.MetadataValue.json(policy.parameters()),
+    }
+    table = expected_rewards(policy)
+    if table:
+        metadata["expected_reward"] = dg.MetadataValue.md(markdown_table(list(table[0]), table))
+        best = {row["context"] + " " + row["arm"]: row["reward"] for row in table[:12]}
+        metadata["best_arms"] = bars(best, "expected reward of the best arm, by context")
+    return metadata
+
+
+def expected_rewards(policy: Policy) -> list[dict[str, Any]]:
+    """The arm with the highest expected reward per early context, with its 95 % credible interval, best first."""
+    from dataset_platform.kernels.self_correction.contexts import FAILURE_MODES, Context
+
+    rows = []
+    for mode in FAILURE_MODES:
+        for confidence in (0.2, 0.55, 0.85):
+            context = Context(mode, confidence, 0 if mode in ("anchored", "unchanged_correct") else 1)
+            spans = {a: policy.credible_interval(context, a) for a in policy.arms if a != "none"}
+            arm = max(spans, key=lambda a: sum(spans[a]))
+            low, high = spans[arm]
+            rows.append({"context": context.key, "arm": arm, "reward": (low + high) / 2, "low": low, "high": high})
+    return sorted(rows, key=lambda r: -float(r["reward"]))
