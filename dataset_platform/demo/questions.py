@@ -23,7 +23,7 @@ from dataset_platform.llm.backends.simulated import respond
 from dataset_platform.llm.request import Message, Request
 from dataset_platform.settings import day_path
 
-QUESTIONS_A_DAY = 150
+QUESTIONS_A_DAY = 300
 LABELLED_CONVERSATIONS = 2_000
 QUESTION_SEED, LABEL_SEED = 2026, 7
 MAX_TURNS = 4
