@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import orjson
+import xxhash
 
 from dataset_platform.contracts import Traces
 from dataset_platform.defs.artifacts import Made
@@ -91,8 +92,9 @@ def make_evaluation(day: Day, leave_unchanged: bool = False) -> Made:
         )
         note = ""
         if above.rows_kept:
-            content = _evaluate(day, above)
-            storage.write_bytes(path_of(root, day.key), orjson.dumps(content, option=orjson.OPT_INDENT_2))
+            content = orjson.dumps(_evaluate(day, above), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+            storage.write_bytes(path_of(root, day.key), content)
+            receipt = replace(receipt, content_hash=f"{above.rows_kept}:{xxhash.xxh3_64_hexdigest(content)}")
         else:
             storage.delete(path_of(root, day.key))
             note = f"{Traces.table_name()} has no rows"

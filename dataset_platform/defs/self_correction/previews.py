@@ -52,7 +52,8 @@ def conversation(row: Mapping[str, Any]) -> str:
 
 def _quoted(text: str) -> str:
     cut = text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
-    return "\n".join("> " + line.replace("<", "&lt;") for line in ("", *cut.strip().splitlines()))
+    lines = [line.replace("<", "&lt;") for line in cut.strip().splitlines()]
+    return "\n\n" + "\n".join(f"> {line}  " for line in lines)  # two spaces: a line of its own
 
 
 def accuracy_by_turn(of: Published) -> Metadata:

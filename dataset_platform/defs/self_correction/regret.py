@@ -36,7 +36,9 @@ def regret(day: Day) -> dict[str, Any]:
         return _run(day, testbed, settings.testbed_seeds) | {"note": note}
     found = _simulated(day)
     if found is None:
-        return {"note": "not run: name self_correction.evaluation.testbed, a folder with GSM8K's published model answers"}
+        return {
+            "note": "not run: name self_correction.evaluation.testbed, a folder with GSM8K's published model answers"
+        }
     note = (
         f"SIMULATED: {len(found.questions)} of the day's questions, every template asked after the first answer of the "
         "simulated model; reward = change in accuracy - token cost x tokens"
