@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import xxhash
 
 from dataset_platform.contracts import LABELS, Contract, Quarantine, Rejections
 from dataset_platform.lake import receipts, storage
@@ -27,6 +25,7 @@ from dataset_platform.lake.audit import (
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.publishing import Outcome, StageRun
 from dataset_platform.lake.receipts import Receipt
+from dataset_platform.lake.row_hashes import row_hashes
 from dataset_platform.lake.tables import LakeTable
 from dataset_platform.settings import join
 
@@ -84,13 +83,13 @@ def run_arrow_stage(
             code_version=run.code_version,
             config_hash=run.config_hash,
         )
-        findings = [_contract(run, audit), conservation_finding(receipt)]
+        findings = [_finding(run.contract, audit), conservation_finding(receipt)]
         published = all(f.passed for f in findings)
         if published:
             receipts.remove(run.lake_root, receipt.table, run.day)
             if after is not None:
                 after(lambda: _kept(run.contract, rows_path))
-            _publish_ledgers(run, rows_path)
+            _publish_ledgers(run, rows_path, receipt)
             commit = table.replace_partition_from_batches(_kept(run.contract, rows_path), run.partition)
             version = table.version() if commit is None else commit.version
             receipt = replace(receipt, version=version, seconds=round(time.monotonic() - started, 3))
@@ -136,24 +135,8 @@ def _look_at_kept(audit: _Audit, contract: type[Contract], day: str, batches: It
             continue
         audit.kept += batch.num_rows
         audit.failures += validate(iter([batch]))
-        audit.content = (audit.content + sum(_row_hashes(batch))) % 2**64
-        audit.keys.append(np.fromiter(_row_hashes(batch.select(key)), dtype=np.uint64, count=batch.num_rows))
-
-
-def _row_hashes(batch: pa.RecordBatch) -> Iterator[int]:
-    columns = [c.to_pylist() for c in batch.columns]
-    for row in zip(*columns, strict=True):
-        yield xxhash.xxh3_64_intdigest(orjson.dumps(row, default=_plain))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, bytes):
-        return value.hex()
-    raise TypeError(f"no hash of {type(value).__name__}")
-
-
-def _contract(run: StageRun, audit: _Audit) -> Finding:
-    return _finding(run.contract, audit)
+        audit.content = (audit.content + int(row_hashes(batch).sum(dtype=np.uint64))) % 2**64
+        audit.keys.append(row_hashes(batch.select(key)))
 
 
 def _finding(contract: type[Contract], audit: _Audit) -> Finding:
@@ -180,14 +163,15 @@ def _kept(contract: type[Contract], path: str) -> Iterator[pa.RecordBatch]:
             yield kept
 
 
-def _publish_ledgers(run: StageRun, path: str) -> None:
-    for ledger, label in ((Rejections, "reason"), (Quarantine, "error")):
+def _publish_ledgers(run: StageRun, path: str, receipt: Receipt) -> None:
+    counts = ((Rejections, "reason", receipt.rows_rejected), (Quarantine, "error", receipt.rows_quarantined))
+    for ledger, label, count in counts:
         table = LakeTable(ledger, run.lake_root)
-        found = [b for b in (_ledger_rows(run.contract, ledger, b, label) for b in _labelled(run.contract, path)) if b]
-        if found:
-            table.replace_partition(pa.Table.from_batches(found), run.ledger_partition)
-        else:
+        if not count:
             table.clear_partition(run.ledger_partition)
+            continue
+        found = [b for b in (_ledger_rows(run.contract, ledger, b, label) for b in _labelled(run.contract, path)) if b]
+        table.replace_partition(pa.Table.from_batches(found), run.ledger_partition)
 
 
 def _ledger_rows(

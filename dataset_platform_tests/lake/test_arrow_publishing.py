@@ -62,7 +62,9 @@ def test_every_row_lands_in_the_table_or_in_a_ledger(tmp_path):
     assert outcome.published
     assert (r.rows_in, r.rows_kept, r.rows_rejected, r.rows_quarantined) == (11, 7, 3, 1)
     assert r.reasons == {"empty_question": 3}
-    assert sorted(LakeTable(Questions, lake).read(DAY).column("question_id").to_pylist()) == [f"set/{i}" for i in range(7)]
+    assert sorted(LakeTable(Questions, lake).read(DAY).column("question_id").to_pylist()) == [
+        f"set/{i}" for i in range(7)
+    ]
     rejected = LakeTable(Rejections, lake).read(DAY).to_pylist()
     assert {(x["doc_id"], x["source"], x["stage"], x["reason"]) for x in rejected} == {
         (f"set/{i}", "set", "questions", "empty_question") for i in range(7, 10)
