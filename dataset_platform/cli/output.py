@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,20 +18,40 @@ from dataset_platform.engines.progress import listening
 
 err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
+EVERY_S = 10.0  # between two progress lines of a stage where there is no terminal
 out.width = max(out.width, 112)  # a narrower terminal wraps the table's lines; figures are never cut
 
 
 @contextmanager
 def progress() -> Iterator[None]:
-    """A live line on a terminal; on anything else one line per stage as it begins."""
+    """A live line on a terminal; on anything else one line per stage as it begins. Ctrl-C ends in one line and exit 130."""
+    try:
+        with _listening():
+            yield
+    except KeyboardInterrupt:
+        announce("interrupted; what was finished is kept, run the command again to go on")
+        raise SystemExit(130) from None
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
     if err.is_terminal:
         with err.status("starting") as status, listening(status.update):
             yield
         return
     seen: set[str] = set()
+    said_at = 0.0
 
     def line(text: str) -> None:
-        stage = text.partition(": ")[0] if text.endswith(" tasks") else text
+        nonlocal said_at
+        stage, _, rest = text.partition(": ")
+        if " · " in rest:  # how far a stage has come: now and then
+            if time.monotonic() - said_at < EVERY_S:
+                return
+            said_at = time.monotonic()
+            print(f"… {text}", file=sys.stderr, flush=True)
+            return
+        stage = stage if text.endswith(" tasks") else text
         if stage not in seen:
             seen.add(stage)
             print(f"… {stage}", file=sys.stderr, flush=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,10 +41,49 @@ def open_engine(
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end on the fastest event loop there is; Ctrl-C cancels it and comes out as such."""
+    """Run a coroutine to its end on the fastest event loop there is.
+
+    Ctrl-C and SIGTERM cancel it first, so that logs are closed, and are then given to whoever handled them before: an
+    exception out of a signal handler would end in whichever task happened to run (Dagster's handlers raise one).
+
+    Raises:
+        KeyboardInterrupt: it was interrupted, and the handler before did not raise by itself.
+    """
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     try:
         import uvloop
+
+        loop_factory = uvloop.new_event_loop
     except ImportError:  # Windows has none
-        return asyncio.run(work)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+        pass
+    received: list[int] = []
+    in_charge = threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGTERM")
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if in_charge else {}
+
+    async def cancellable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def stop(number: int) -> None:
+            received.append(number)
+            task.cancel()
+
+        for number in before:
+            loop.add_signal_handler(number, stop, number)
+        try:
+            return await work
+        finally:
+            for number in before:
+                loop.remove_signal_handler(number)
+
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(cancellable())
+    except asyncio.CancelledError:
+        if not received:
+            raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    signal.raise_signal(received[0])
+    raise KeyboardInterrupt

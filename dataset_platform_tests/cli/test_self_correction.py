@@ -311,3 +311,35 @@ def test_a_killed_run_loses_nothing_and_repeats_only_calls_in_flight(tmp_path, s
     counts = server.counts()
     # an answer that came twice was in flight when its run was killed
     assert sum(counts["answered"].values()) - len(counts["answered"]) <= kills * 16
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_stops_at_once_and_goes_on_later(tmp_path, server: FaultServer, number):
+    server.set(latency_s=0.2)
+    home = make_home(tmp_path, days=(FIRST,), count=60, llm__concurrency=4)
+    environment = os.environ | {
+        "DATASET_PLATFORM_HOME": str(home.path),
+        "DATASET_PLATFORM_CONFIG": str(home.config),
+        "DATASET_PLATFORM_LLM": f"{server.base_url}#m",
+    }
+    command = [sys.executable, "-m", "dataset_platform", "materialize", LANE, "-p", FIRST]
+    child = subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 60
+    while server.counts()["calls"] < 8 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.send_signal(number)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130, said.decode()
+    assert b"run the command again" in said
+    calls = server.counts()["calls"]
+    assert calls < 60
+    assert materialize(home, llm=f"{server.base_url}#m", days=FIRST).code == 0
+    assert len(home.rows(Traces)) == 60
+    # no answer that had come was asked for again
+    assert sum(server.counts()["answered"].values()) - len(server.counts()["answered"]) <= 4
