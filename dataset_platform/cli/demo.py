@@ -55,7 +55,8 @@ def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
         write_sample(Path(settings.raw), SAMPLE_DAYS)
         write_questions(Path(settings.raw), SAMPLE_DAYS)
         days = [d.isoformat() for d in SAMPLE_DAYS]
-        output.announce(f"sample of {len(days)} days written below {join(settings.raw, 'web')}")
+        output.announce(f"sample of {len(days)} days written below {settings.raw}")
+        output.announce("self_correction: the simulated model answers, no real one; use materialize to ask yours")
     from dataset_platform.partitions import day_range
 
     days = [d for d in day_range(f"{days[0]}:{days[-1]}") if d in set(days)]
@@ -74,16 +75,16 @@ def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
 
 @contextmanager
 def demo_model() -> Iterator[None]:
-    """Let the simulated model answer unless one is named; only the demo chooses a model by itself."""
-    if os.environ.get("DATASET_PLATFORM_LLM"):
-        yield
-        return
+    """Let the simulated model answer, whichever is named: a demo spends nobody's money."""
+    before = os.environ.get("DATASET_PLATFORM_LLM")
     os.environ["DATASET_PLATFORM_LLM"] = "simulated"
-    output.announce("self_correction: the simulated model answers, no real one; name yours in DATASET_PLATFORM_LLM")
     try:
         yield
     finally:
-        del os.environ["DATASET_PLATFORM_LLM"]
+        if before is None:
+            del os.environ["DATASET_PLATFORM_LLM"]
+        else:
+            os.environ["DATASET_PLATFORM_LLM"] = before
 
 
 def closing(report: runs.Report) -> None:

@@ -63,7 +63,7 @@ TRACE_RECORD = (
 class Questions(Contract, table="self_correction/questions", key=("question_id",)):
     """Questions of the day, from files that landed and from named data sets dealt out day by day."""
 
-    question_id: String = column("data set and the row's own id: gsm8k/00012")
+    question_id: String = column("data set and the row's own id: gsm8k/000012")
     dataset_name: String = column("data set the question is from")
     question: String = column("the question", str_length={"min_value": 1})
     context: String = column("passage that the question is about", nullable=True)

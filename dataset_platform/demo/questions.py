@@ -43,7 +43,7 @@ def write_questions(raw: Path, days: Sequence[date]) -> None:
 def labelled_conversation(problem: Problem) -> Iterator[dict[str, Any]]:
     """The turns of the simulated model on a problem, asked again with templates drawn evenly, labelled by the gold answer."""
     draw = random.Random(problem.question_id)
-    said = [Message("system", SYSTEM), Message("user", first_prompt(problem.question, None, "arithmetic"))]
+    said = [Message("system", SYSTEM), Message("user", first_prompt(problem.question, None, "gsm8k"))]
     answers: list[str] = []
     prompts: list[str | None] = [None]
     for _ in range(draw.randint(1, MAX_TURNS)):

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_platform.contracts import Traces
+from dataset_platform.errors import InputError
 from dataset_platform.kernels.self_correction.episodes import Answer, Episode, Question, trace_id, trace_row
 from dataset_platform.kernels.self_correction.grading import checker_of, grade_episodes
 from dataset_platform.kernels.self_correction.outcomes_of_rows import outcomes_of_row
@@ -105,11 +106,12 @@ async def run_traces(
         number = ended.position // BLOCK_QUESTIONS
         block = blocks[number]
         if ended.error is not None:
-            block.rejected[ended.position] = _rejection(ended.episode, ended.error)
+            cause = f"turn {len(ended.episode.turns)}: {ended.error.message}"
+            block.rejected[ended.position] = _rejected(ended.episode, ended.error.kind, cause)
         else:
             block.episodes[ended.position] = ended.episode
             if online is not None:
-                online.learn(ended.episode)
+                await online.learn(ended.episode)
         done += 1
         if on_done is not None:
             on_done(done)
@@ -150,7 +152,7 @@ async def _answer(position: int, question: Question, job: TraceJob, engine: Engi
     return _Ended(position, episode, None)
 
 
-def _rejection(episode: Episode, error: CallError) -> dict[str, Any]:
+def _rejected(episode: Episode, reason: str, cause: str) -> dict[str, Any]:
     q = episode.question
     return {
         "trace_id": episode.trace_id,
@@ -159,9 +161,9 @@ def _rejection(episode: Episode, error: CallError) -> dict[str, Any]:
         "file": q.file,
         "offset": q.offset,
         "length": q.length,
-        "reason": error.kind,
+        "reason": reason,
         "measure": float(len(episode.turns)),
-        "detail": f"turn {len(episode.turns)}: {error.message}"[:500],
+        "detail": cause[:500],
     }
 
 
@@ -172,7 +174,10 @@ def _write_block(job: TraceJob, block: _Block, path: str) -> None:
     for position, episode, grades in zip(positions, episodes, grade_episodes(episodes, job.checkers), strict=True):
         q = episode.question
         name = checker_of(q.dataset_name, q.checker, job.checkers)
-        rows[position] = trace_row(episode, grades, name, job.constants)
+        if isinstance(grades, InputError):
+            rows[position] = _rejected(episode, "unreadable_reference", grades.message)
+        else:
+            rows[position] = trace_row(episode, grades, name, job.constants)
     schema = Traces.labelled_schema().remove_metadata()
     table = pa.Table.from_pylist([rows[p] for p in sorted(rows)], schema=schema)
     with storage.open_output(path) as sink:
@@ -185,8 +190,11 @@ class _Online:
     def __init__(self, job: TraceJob) -> None:
         self._job = job
 
-    def learn(self, episode: Episode) -> None:
+    async def learn(self, episode: Episode) -> None:
         """Fold a finished episode into the policy that the running ones decide with."""
-        [grades] = grade_episodes([episode], self._job.checkers)
+        # a checker may take its time; the policy itself changes here, between two decisions
+        [grades] = await asyncio.to_thread(grade_episodes, [episode], self._job.checkers)
+        if isinstance(grades, InputError):
+            return
         row = trace_row(episode, grades, "", self._job.constants)
         self._job.policy.update(outcomes_of_row(row, self._job.reward))

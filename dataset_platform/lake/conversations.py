@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from dataset_platform.contracts import Questions, Rejections, Traces
+from dataset_platform.kernels.self_correction.episodes import trace_id
 from dataset_platform.lake import storage
 from dataset_platform.lake.tables import LakeTable
 from dataset_platform.settings import Settings, is_url, join
@@ -55,9 +56,8 @@ def find_conversations(settings: Settings, target: str) -> list[Conversation]:
     for row in questions.read(where=pc.field("question_id") == target).to_pylist():
         key = (str(row["ingestion_date"]), row["question_id"])
         found.setdefault(key, Conversation(*key, row["file"], row["offset"], row["length"]))
-    lane = pc.field("lane") == Traces.lane_name()
-    for row in LakeTable(Rejections, settings.lake).read(where=lane & (pc.field("doc_id") == target)).to_pylist():
-        key = (str(row["ingestion_date"]), target)
+    for row in _rejections(settings, target, questions):
+        key = (str(row["ingestion_date"]), row["question_id"])
         there = found.setdefault(key, Conversation(*key, row["file"], row["offset"], row["length"]))
         there.rejections.append({k: row[k] for k in ("stage", "reason", "measure", "detail")})
     for conversation in found.values():
@@ -65,12 +65,39 @@ def find_conversations(settings: Settings, target: str) -> list[Conversation]:
     return [found[k] for k in sorted(found)]
 
 
+def _rejections(settings: Settings, target: str, questions: LakeTable) -> list[dict[str, Any]]:
+    """Rejected rows of a question or of its trace, with the question's id: a trace is known there by its own."""
+    lane = pc.field("lane") == Traces.lane_name()
+    asked = questions.read(
+        where=pc.field("question_id") == target, columns=["question_id", "dataset_name", "ingestion_date"]
+    )
+    ids = {
+        trace_id(r["dataset_name"], r["question_id"], str(r["ingestion_date"])): r["question_id"]
+        for r in asked.to_pylist()
+    }
+    wanted = pc.field("doc_id").isin([target, *ids])
+    rows = LakeTable(Rejections, settings.lake).read(where=lane & wanted).to_pylist()
+    for row in rows:
+        row["question_id"] = ids.get(row["doc_id"]) or _question_at(questions, row) or row["doc_id"]
+    return rows
+
+
+def _question_at(questions: LakeTable, row: dict[str, Any]) -> str | None:
+    """The question at the place that a rejected row points to."""
+    if row["stage"] != Traces.artifact_name() or row["file"] is None:
+        return None
+    there = (pc.field("file") == row["file"]) & (pc.field("offset") == row["offset"])
+    found: list[str] = questions.read(str(row["ingestion_date"]), ["question_id"], there).column(0).to_pylist()
+    return found[0] if found else None
+
+
 def _bytes(settings: Settings, of: Conversation) -> bytes | None:
     """The question's row as it lies in its file; None where rows have no bytes of their own, or the file is gone."""
     if of.length is None or of.offset is None or of.file.endswith(".gz"):
         return None
     try:
-        stream, _ = storage.open_input(of.file if is_url(of.file) else join(settings.raw, of.file))
+        whole = is_url(of.file) or of.file.startswith("/")
+        stream, _ = storage.open_input(of.file if whole else join(settings.raw, of.file))
         with stream:
             stream.seek(of.offset)
             return stream.read(of.length)

@@ -83,7 +83,8 @@ def trace(settings: Settings, target: str) -> list[Trace]:
     documents = LakeTable(Documents, settings.lake)
     if not documents.exists():
         raise StateError(
-            "The lake holds no documents yet.", "Run: dataset-platform materialize 'web/*' --partitions A:B"
+            f"The lake holds no documents yet, and no question or trace {target}.",
+            "Run: dataset-platform materialize 'web/*' --partitions A:B",
         )
     is_id = re.fullmatch(r"[0-9a-f]{32}", target) is not None
     column, value = ("doc_id", target) if is_id else ("url", target.strip("<>"))

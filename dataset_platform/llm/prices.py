@@ -20,9 +20,7 @@ FREE_BACKENDS = frozenset({"simulated", "vllm", "transformers"})  # they compute
 BATCH_SHARE = 0.5  # both vendors' published discount on their batch APIs
 LISTED_BACKENDS = {
     "openai": "openai",
-    "openai_batch": "openai",
     "anthropic": "anthropic",
-    "anthropic_batch": "anthropic",
 }
 
 
@@ -94,7 +92,7 @@ class PriceList:
         vendor = LISTED_BACKENDS.get(backend)
         if vendor is None and url is None:
             return None
-        return _listed(vendor, model, url, BATCH_SHARE if batch or backend.endswith("_batch") else 1.0)
+        return _listed(vendor, model, url, BATCH_SHARE if batch else 1.0)
 
 
 def _listed(vendor: str | None, model: str, url: str | None, share: float) -> Price | None:

@@ -22,9 +22,15 @@ T = TypeVar("T")
 
 
 def open_engine(
-    config: LLMConfig, log_folder: str, on_progress: Callable[[Stats], None] | None = None
+    config: LLMConfig,
+    log_folder: str,
+    on_progress: Callable[[Stats], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[Engine, int]:
     """An engine on the model of ``DATASET_PLATFORM_LLM``, its answers kept in ``log_folder``.
+
+    Args:
+        say: told in one line what an earlier run left in the log: calls without an answer, a torn or corrupt line.
 
     Returns:
         the engine, and how many conversations to keep under way so that every place is taken: a few more than there are
@@ -37,7 +43,11 @@ def open_engine(
     window = config.concurrency + config.concurrency // 8 + 1
     if isinstance(backend, BatchBackend):
         window = max(window, backend.batch_size)
-    return Engine(backend, config, command_ledger(config), ResponseLog(log_folder), on_progress), window
+    log = ResponseLog(log_folder)
+    left = log.report()
+    if left and say is not None:
+        say(left)
+    return Engine(backend, config, command_ledger(config), log, on_progress), window
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -10,7 +10,7 @@ from dataset_platform.defs.metadata import funnel, sample
 from dataset_platform.defs.self_correction import classifier, evaluation, policy
 from dataset_platform.defs.self_correction.labelled import compute_labelled
 from dataset_platform.defs.self_correction.previews import accuracy_by_turn, actions, conversations
-from dataset_platform.defs.self_correction.questions import compute_questions
+from dataset_platform.defs.self_correction.questions import compute_questions, questions_section
 from dataset_platform.defs.self_correction.traces import VERSION, compute_traces, section
 from dataset_platform.defs.stages import table_asset
 
@@ -25,7 +25,7 @@ def _key(name: str) -> dg.AssetKey:
 questions = table_asset(
     Questions,
     compute=compute_questions,
-    section=lambda config: config.self_correction,
+    section=questions_section,
     shows=[funnel(), sample(8, QUESTION_COLUMNS)],
     kinds=("python", "delta"),
     in_process=True,

@@ -10,7 +10,7 @@ import dagster as dg
 import orjson
 import xxhash
 
-from dataset_platform.contracts import Traces
+from dataset_platform.contracts import Rejections, Traces
 from dataset_platform.defs.artifacts import Made
 from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
 from dataset_platform.defs.self_correction.plots import curves, intervals, reliability_plot
@@ -123,7 +123,7 @@ def _evaluate(day: Day, above: Receipt) -> dict[str, Any]:
         "token_cost": settings.policy.token_cost,
         "outcomes": evaluate(traces, token_cost=settings.policy.token_cost, seed=settings.evaluation.seed).to_dict(),
         "confidence": _calibration(confidence, correct),
-        "off_policy": _off_policy(day, decisions, policy_of(day, state)),
+        "off_policy": _off_policy(day, decisions, policy_of(day, state), head["policy_version"][0]),
         "regret": regret(day),
     }
     return content
@@ -163,7 +163,18 @@ def _read(day: Day) -> tuple[list[TraceOutcome], list[LoggedDecision], list[floa
             decisions += logged_decisions({"trace_id": batch["trace_id"][i], "turns": turns}, token_cost)
             confidence += turn["confidence_score"]
             correct += turn["accuracy"]
+    traces += [
+        TraceOutcome(row["doc_id"], row["source"] or "", (), (), (), (), rejected=True) for row in _rejected(day)
+    ]
     return traces, decisions, confidence, correct
+
+
+def _rejected(day: Day) -> list[dict[str, Any]]:
+    import pyarrow.compute as pc
+
+    stage = (pc.field("lane") == Traces.lane_name()) & (pc.field("stage") == Traces.artifact_name())
+    rows: list[dict[str, Any]] = day.table(Rejections).read(day.key, ["doc_id", "source"], stage).to_pylist()
+    return rows
 
 
 def _calibration(confidence: list[float], correct: list[float]) -> dict[str, Any] | None:
@@ -186,7 +197,7 @@ def _calibration(confidence: list[float], correct: list[float]) -> dict[str, Any
     }
 
 
-def _off_policy(day: Day, decisions: list[LoggedDecision], policy: Any) -> dict[str, Any]:
+def _off_policy(day: Day, decisions: list[LoggedDecision], policy: Any, logged_by: str) -> dict[str, Any]:
     """Estimates for stopping at once, for drawing evenly, for each arm that was tried most, and for tomorrow's policy."""
     from collections import Counter
 
@@ -200,7 +211,12 @@ def _off_policy(day: Day, decisions: list[LoggedDecision], policy: Any) -> dict[
     settings = day.config.self_correction.evaluation
     config = OffPolicyConfig(replicates=settings.bootstrap, seed=settings.seed)
     logged = sum(d.reward for d in decisions) / len(decisions) if decisions else None
-    found = estimates(decisions, targets, config)
+    # the state that took the decisions, where it is still there and did not change while it took them
+    before = policy_states.newest_before(day.settings.artifacts, day.key)
+    same = logged_by == (before.version if before else policy_states.PRIOR)
+    daily = day.config.self_correction.policy.update == "daily"
+    behaviour = policy_of(day, before).propensities if same and daily else None
+    found = estimates(decisions, targets, config, behaviour)
     return {
         "decisions": len(decisions),
         "logged_mean_reward": logged,

@@ -18,6 +18,7 @@ from dataset_platform.lake import policy_states, receipts
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.policy_states import PRIOR, PolicyState
 from dataset_platform.lake.receipts import Receipt
+from dataset_platform.lake.turn_columns import turn_columns
 
 if TYPE_CHECKING:
     from dataset_platform.kernels.self_correction.policy import Outcome, Policy
@@ -92,11 +93,19 @@ def _outcomes(day: Day) -> tuple[list[Outcome], int]:
     """The day's decisions with their rewards, in trace_id order, and how many traces have rewards of the wanted kind."""
     from dataset_platform.kernels.self_correction.outcomes_of_rows import outcomes_of_row
 
-    names = ["trace_id", "reward_source", "turns"]
     wanted = day.config.self_correction.policy.reward
-    rows = day.table(Traces).read(day.key, names).sort_by("trace_id").to_pylist()
-    outcomes = [o for row in rows for o in outcomes_of_row(row, wanted)]
-    return outcomes, sum(row["reward_source"] == wanted for row in rows)
+    fields = ("accuracy", "confidence_score", "error_mode", "chosen", "propensity", "token_count")
+    outcomes, folded = [], 0
+    for batch in turn_columns(day.table(Traces), day.key, fields, ["trace_id", "reward_source"]):
+        start = 0
+        for i, length in enumerate(batch["turns"]):
+            columns = [batch[name][start : start + length] for name in fields]
+            start += length
+            turns = [dict(zip(fields, values, strict=True)) for values in zip(*columns, strict=True)]
+            row = {"trace_id": batch["trace_id"][i], "reward_source": batch["reward_source"][i], "turns": turns}
+            outcomes += outcomes_of_row(row, wanted)
+            folded += row["reward_source"] == wanted
+    return sorted(outcomes, key=lambda o: (o.trace_id, o.turn)), folded
 
 
 def audit_policy(day: Day) -> list[Finding]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import xxhash
 
@@ -11,11 +12,12 @@ from dataset_platform.contracts import Questions
 from dataset_platform.defs.stages import Day, Staged
 from dataset_platform.defs.web.assets import opener
 from dataset_platform.lake import storage
-from dataset_platform.settings import join
+from dataset_platform.settings import is_url, join
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dataset_platform.config import PlatformConfig, SelfCorrectionConfig
     from dataset_platform.kernels.self_correction.questions import QuestionFile
 
 SUFFIXES = tuple(s + z for s in (".jsonl", ".json", ".csv", ".tsv") for z in ("", ".gz"))
@@ -35,8 +37,14 @@ def compute_questions(day: Day) -> Staged:
         return Staged(
             None, 0, note=f"no {', '.join(SUFFIXES[::2])} files under {where}{passed_over}, no source deals today"
         )
-    inputs = {"raw": listing} | {f"source:{s.dataset}": fingerprint(s) for s in dealt}
+    inputs = {"raw": listing} | {f"source:{s.dataset}": fingerprint(s) + _content_of(s.path) for s in dealt}
     return Staged(lambda path: write_batches(_labelled(day, found), path), None, inputs)
+
+
+def questions_section(config: PlatformConfig) -> SelfCorrectionConfig:
+    """The settings that decide the rows of a day: sources and checkers, whatever the policy is."""
+    lane = config.self_correction
+    return type(lane)(sources=lane.sources, checkers=lane.checkers)
 
 
 def _labelled(day: Day, files: list[QuestionFile]) -> Iterator[pa.RecordBatch]:
@@ -47,7 +55,20 @@ def _labelled(day: Day, files: list[QuestionFile]) -> Iterator[pa.RecordBatch]:
     checkers = day.config.self_correction.checkers
     yield from read_questions(files, opener(day.settings.raw), checkers, schema)
     for source in day.config.self_correction.sources:
-        yield from read_source(source, day.key, schema)
+        yield from read_source(source, day.key, schema, _open_source)
+
+
+def _open_source(path: str) -> tuple[BinaryIO, int]:
+    return storage.open_input(os.path.expanduser(path))
+
+
+def _content_of(path: str | None) -> str:
+    """What changes with a source's file; empty for sources without one."""
+    if path is None:
+        return ""
+    place = os.path.expanduser(path)
+    entries = storage.list_files(place if is_url(place) else os.path.dirname(os.path.abspath(place)))
+    return "".join(f":{e.etag}" for e in entries if e.path == place or e.path == os.path.abspath(place))
 
 
 def question_files(day: Day) -> tuple[list[QuestionFile], list[str], str]:

@@ -106,7 +106,7 @@ def _asked_again(row: dict[str, Any], text: str, max_tokens: int) -> Any:
     from dataset_platform.kernels.self_correction.prompts import SYSTEM, first_prompt
     from dataset_platform.llm.request import Message, Request
 
-    first = first_prompt(row["question"], None, row["dataset_name"])
+    first = first_prompt(row["question"], None, row["checker"])
     said = (
         Message("system", SYSTEM),
         Message("user", first),

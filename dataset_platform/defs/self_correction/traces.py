@@ -106,7 +106,8 @@ class _Run:
 
         self.started = time.time()
         job = self._job()
-        engine, window = session.open_engine(self.day.config.llm, call_log(self.day), self._progress)
+        config = self.day.config.llm
+        engine, window = session.open_engine(config, call_log(self.day), self._progress, self._say)
 
         async def work() -> None:
             async with engine:
@@ -121,17 +122,19 @@ class _Run:
         from dataset_platform.engines.trace_runs import TraceJob
         from dataset_platform.kernels.self_correction.prompts import PROMPT_VERSION
         from dataset_platform.kernels.self_correction.templates import load_templates
-        from dataset_platform.llm.select import parse_model
+        from dataset_platform.llm.select import named_model
 
         lane = self.day.config.self_correction
         classifier = classifier_of(self.day)
-        named = parse_model(os.environ.get("DATASET_PLATFORM_LLM", ""))
+        simulated = named_model().kind == "simulated"
+        version = f"{__version__}+{VERSION}.{PROMPT_VERSION}.{fingerprint(section(self.day.config))[:8]}"
         constants = {
-            "pipeline_version": f"{__version__}+{VERSION}.{PROMPT_VERSION}.{fingerprint(section(self.day.config))[:8]}",
+            # a record that leaves the platform has no other place to say it
+            "pipeline_version": f"{version}.simulated" if simulated else version,
             "policy_version": self.state.version if self.state else PRIOR,
             "classifier": classifier.fingerprint,
             "seed": lane.traces.seed,
-            "simulated": named.kind == "simulated",
+            "simulated": simulated,
         }
         return TraceJob(
             day=self.day.key,
@@ -147,6 +150,11 @@ class _Run:
             reward=lane.policy.reward,
             online=lane.policy.update == "online",
         )
+
+    def _say(self, text: str) -> None:
+        from dataset_platform.engines.progress import report
+
+        report(f"{TABLE} {self.day.key}: {text} · before this run")
 
     def _count(self, done: int) -> None:
         self.done = done

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FAILURE_MODES = ("anchored", "overcorrected", "corrected", "unchanged_correct", "wavering", "perfectionism")
+from dataset_platform.contracts import self_correction as contracts
+
+FAILURE_MODES = contracts.FAILURE_MODES
 CONFIDENCE_BINS = ("low", "medium", "high")
 TURN_BINS = ("early", "mid", "late")
 

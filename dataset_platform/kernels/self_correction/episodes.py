@@ -87,7 +87,7 @@ class Episode:
     def messages(self) -> list[tuple[str, str]]:
         """The next call's conversation as (role, text); earlier messages stay as they are, so prompt caches hold."""
         q = self.question
-        said = [("system", SYSTEM), ("user", first_prompt(q.question, q.context, q.dataset_name))]
+        said = [("system", SYSTEM), ("user", first_prompt(q.question, q.context, q.checker))]
         for turn in self.turns:
             said.append(("assistant", turn.answer.text))
             said.append(("user", self.templates[turn.decision.chosen].text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dataset_platform.errors import InputError
 from dataset_platform.kernels.self_correction.checkers import Grade, checker
 
 if TYPE_CHECKING:
@@ -32,8 +33,21 @@ def grade_answers(rows: Sequence[tuple[str, str, str]]) -> list[Grade]:
     return [grades[i] for i in range(len(rows))]
 
 
-def grade_episodes(episodes: Sequence[Episode], checkers: Mapping[str, str]) -> list[list[Grade] | None]:
-    """The grade of every turn, per episode; None for an episode without a reference answer."""
+def grade_episodes(episodes: Sequence[Episode], checkers: Mapping[str, str]) -> list[list[Grade] | InputError | None]:
+    """The grade of every turn, per episode; None for an episode without a reference answer.
+
+    An episode whose reference its checker cannot read has the error in place of grades; the others are graded.
+    """
+    try:
+        return list(_grade_episodes(episodes, checkers))
+    except InputError as e:
+        if len(episodes) == 1:
+            return [e]
+        half = len(episodes) // 2
+        return grade_episodes(episodes[:half], checkers) + grade_episodes(episodes[half:], checkers)
+
+
+def _grade_episodes(episodes: Sequence[Episode], checkers: Mapping[str, str]) -> list[list[Grade] | None]:
     rows: list[tuple[str, str, str]] = []
     spans: list[tuple[int, int] | None] = []
     for e in episodes:

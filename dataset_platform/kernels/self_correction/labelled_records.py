@@ -124,7 +124,7 @@ def labelled_turn(record: Mapping[str, Any], file: str, offset: int) -> Labelled
         turn=turn,
         error_mode=error_mode,
         correct=correct,
-        source="imported",
+        source="simulated" if record.get("source") == "simulated" else "imported",
         file=file,
         offset=offset,
     )

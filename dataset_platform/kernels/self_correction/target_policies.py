@@ -60,9 +60,17 @@ def uniform(context: Context, arms: Sequence[str]) -> Mapping[str, float]:
 
 
 def estimates(
-    decisions: Sequence[LoggedDecision], targets: Mapping[str, Probabilities], config: OffPolicyConfig | None = None
+    decisions: Sequence[LoggedDecision],
+    targets: Mapping[str, Probabilities],
+    config: OffPolicyConfig | None = None,
+    behaviour: Probabilities | None = None,
 ) -> dict[str, list[Estimate]]:
-    """Mean reward per decision of each target policy on these contexts, by every estimator; refusals included."""
+    """Mean reward per decision of each target policy on these contexts, by every estimator; refusals included.
+
+    Args:
+        behaviour: all probabilities of the policy that took the decisions, where known: Switch-DR needs them to switch.
+            Left out where it does not agree with the propensities that were logged.
+    """
     arms = sorted({arm for d in decisions for arm in d.arms})
     place = {arm: i for i, arm in enumerate(arms)}
     groups = np.unique([d.trace_id for d in decisions], return_inverse=True)[1] if decisions else np.empty(0, int)
@@ -73,18 +81,36 @@ def estimates(
     if decisions and int(groups.max()) + 1 >= FOLDS:
         q = cross_fitted_q(_features(decisions), action, reward, len(arms), folds=FOLDS, group=groups)
         q[:, place[NONE]] = 0.0 if NONE in place else q[:, 0]  # stopping is known to earn nothing
+    rows = np.arange(len(decisions))
+    taken = None if behaviour is None else _table(decisions, behaviour, place)
+    if taken is not None and not np.allclose(taken[rows, action], propensity):
+        taken = None
     found = {}
     for name, probabilities in targets.items():
-        wanted = np.zeros((len(decisions), len(arms)))
-        for i, d in enumerate(decisions):
-            for arm, p in probabilities(d.context, d.arms).items():
-                wanted[i, place[arm]] = p
-        rows = np.arange(len(decisions))
+        wanted = _table(decisions, probabilities, place)
         q_logged = None if q is None else q[rows, action]
         q_target = None if q is None else (wanted * q).sum(axis=1)
-        log = Log(reward, propensity, wanted[rows, action], q_logged, q_target, groups)
+        log = Log(
+            reward,
+            propensity,
+            wanted[rows, action],
+            q_logged,
+            q_target,
+            groups,
+            propensity_all=taken,
+            target_all=None if taken is None else wanted,
+        )
         found[name] = estimate_all(log, config, ESTIMATORS)
     return found
+
+
+def _table(decisions: Sequence[LoggedDecision], probabilities: Probabilities, place: Mapping[str, int]) -> np.ndarray:
+    """Probabilities of all arms, (decisions, arms); 0 for arms that were not offered."""
+    table = np.zeros((len(decisions), len(place)))
+    for i, d in enumerate(decisions):
+        for arm, p in probabilities(d.context, d.arms).items():
+            table[i, place[arm]] = p
+    return table
 
 
 def _features(decisions: Sequence[LoggedDecision]) -> np.ndarray:

@@ -191,7 +191,12 @@ def run(policy: Policy, testbed: FullInformation, seed: int, token_cost: float, 
         seed: of the order and of the decisions.
         token_cost: reward lost per token, as in the policy's settings.
         update_every: questions between two updates; 1 updates after each, a day's worth is what ``daily`` does.
+
+    Raises:
+        InputError: ``update_every`` is under 1.
     """
+    if update_every < 1:
+        raise InputError(f"update_every is {update_every}.", "Update after 1 or more questions.")
     paid = testbed.rewards(token_cost)
     order = np.random.default_rng(seed).permutation(len(paid))
     column = {a: i for i, a in enumerate((NONE, *testbed.arms))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,6 +70,10 @@ class Policy(Protocol):
             seed: one per decision, for example a hash of trace id and turn.
             arms: the arms to offer; ``none`` is added. All when None.
         """
+        ...
+
+    def propensities(self, context: Context, arms: Sequence[str] | None = None) -> Mapping[str, float]:
+        """The probability of every arm offered in this context."""
         ...
 
     def update(self, outcomes: Iterable[Outcome]) -> None:

@@ -77,7 +77,7 @@ def test_the_stop_teaches_nothing_but_how_far_confidences_can_be_trusted() -> No
     state = policy.to_state()
     assert state["cells"] == {} and state["outcomes"] == 0 and state["stopped"] == 200
     assert policy.right(0.25) > 0.9  # type: ignore[attr-defined]
-    assert policy.right(0.75) == pytest.approx(0.75)  # type: ignore[attr-defined]
+    assert policy.right(0.75) > 0.75  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("algorithm", ["pooled", "thompson", "thompson_flat"])
