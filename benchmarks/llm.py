@@ -98,9 +98,8 @@ def traces(url: str, questions: int) -> dict[str, float]:
 
 def ray_against_engine(calls: int = 64) -> dict[str, float]:
     """Seconds for the same calls by Ray's ``HttpRequestUDF`` and by the engine."""
-    from dataset_platform.llm.engine import Engine
-
     from dataset_platform.config import LLMConfig
+    from dataset_platform.llm.engine import Engine
     from dataset_platform.llm.ledger import Ledger, PriceList
     from dataset_platform.llm.request import Message, Request
     from dataset_platform.llm.select import open_backend
