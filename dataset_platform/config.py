@@ -86,7 +86,9 @@ class LLMConfig(BaseModel):
     backoff_max_s: float = Field(60.0, gt=0)
     max_error_share: float = Field(0.5, gt=0, le=1, description="share of failed calls at which the run stops")
     error_share_after: int = Field(20, ge=1, description="finished calls before the share is looked at")
-    max_cost: float | None = Field(None, ge=0, description="US dollars per command; --max-cost goes before it")
+    max_cost: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="US dollars per command; --max-cost goes before it"
+    )
     max_tokens: int | None = Field(None, ge=0, description="tokens per command; --max-tokens goes before it")
     batch: bool = Field(False, description="use the vendor's batch API: half the price, answers within a day")
     api_key_variable: str | None = Field(

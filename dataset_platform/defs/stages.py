@@ -108,6 +108,7 @@ class Stage:
     settle: tuple[str, ...]
     shows: tuple[Show, ...]
     in_process: bool
+    transient: frozenset[str]
 
     @property
     def key(self) -> dg.AssetKey:
@@ -161,6 +162,7 @@ def table_asset(
     kinds: Sequence[str] = ("spark", "delta"),
     tags: dict[str, str] | None = None,
     in_process: bool = False,
+    transient: Sequence[str] = (),
 ) -> dg.AssetsDefinition:
     """A partitioned table asset with its contract, conservation and drift checks.
 
@@ -176,11 +178,14 @@ def table_asset(
         shows: previews and plots.
         deps: further dependencies, for example on the asset's own yesterday.
         in_process: the day's rows are staged, audited and published by this process, batch by batch, without a JVM.
+        transient: reasons of rejection that another try may not meet; a day that has any is never left unchanged.
     """
     if compute is None:
         assert reads is not None and kernel is not None, "a table asset needs reads and kernel, or compute"
         compute = from_kernel(contract, reads, kernel, tallies)
-    stage = Stage(contract, reads, compute, section, version, tuple(settle), tuple(shows), in_process)
+    stage = Stage(
+        contract, reads, compute, section, version, tuple(settle), tuple(shows), in_process, frozenset(transient)
+    )
     STAGES[contract.table_name()] = stage
     own_deps = [dg.AssetDep(dg.AssetKey(reads.table_name().split("/")))] if reads else []
     spec = dg.AssetSpec(
@@ -262,7 +267,8 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
         stage.contract, day.settings.lake, day.key, stage.version, stage.config_hash(day.config), staged.inputs
     )
     receipt = receipts.read(day.settings.lake, stage.contract, day.key)
-    if leave_unchanged and receipt and receipt.made_from(run.inputs, run.config_hash, run.code_version):
+    same = receipt is not None and receipt.made_from(run.inputs, run.config_hash, run.code_version)
+    if leave_unchanged and receipt and same and not stage.transient & set(receipt.reasons):
         outcome = Outcome(receipt, check_day(stage, day), True, run.staging)
         return outcome, _shown(stage, day, receipt) | {"note": UNCHANGED, "seconds": 0.0}
     if staged.write is None:

@@ -102,6 +102,7 @@ async def run_traces(
         return await _answer(*item, job, engine)
 
     online = _Online(job) if job.online else None
+    writing: asyncio.Task[None] | None = None  # a block is graded and written while the next one is asked
     async for ended in engine.map(numbered(), work, window):
         number = ended.position // BLOCK_QUESTIONS
         block = blocks[number]
@@ -117,7 +118,12 @@ async def run_traces(
             on_done(done)
         # the newest block may still grow; it is written below when there are no more questions
         if block.complete and (block.size == BLOCK_QUESTIONS):
-            await asyncio.to_thread(_write_block, job, blocks.pop(number), join(path, f"part-{number:06d}.parquet"))
+            if writing is not None:
+                await writing
+            part = join(path, f"part-{number:06d}.parquet")
+            writing = asyncio.create_task(asyncio.to_thread(_write_block, job, blocks.pop(number), part))
+    if writing is not None:
+        await writing
     for number in sorted(blocks):
         await asyncio.to_thread(_write_block, job, blocks[number], join(path, f"part-{number:06d}.parquet"))
 

@@ -41,8 +41,11 @@ def read(artifacts: str) -> ClassifierFiles | None:
 
 
 def write(artifacts: str, model: bytes, training: dict[str, Any]) -> None:
-    """Put a classifier in place; the note on its training last, so that a killed run trains again."""
+    """Put a classifier in place; the note on its training last, so that a killed run trains again.
+
+    Until then a note without a key stands there: a classifier without any note is one that was put there by hand.
+    """
     root = folder(artifacts)
-    storage.delete(join(root, TRAINING))
+    storage.write_bytes(join(root, TRAINING), b'{"pending": true}')
     storage.write_bytes(join(root, MODEL), model)
     storage.write_bytes(join(root, TRAINING), json.dumps(training, indent=1, sort_keys=True).encode())

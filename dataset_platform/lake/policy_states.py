@@ -76,16 +76,3 @@ def read(artifacts: str, day: str) -> PolicyState | None:
 def remove(artifacts: str, day: str) -> None:
     """Take a day's state away."""
     storage.delete(path_of(artifacts, day))
-
-
-def days(artifacts: str) -> list[str]:
-    """Days that have a state, sorted."""
-    names = [f.path.rsplit("/", 1)[1] for f in storage.list_files(folder(artifacts))]
-    stems = [n.removeprefix("policy_").removesuffix(".json") for n in names if n.startswith("policy_")]
-    return sorted(f"{s[:4]}-{s[4:6]}-{s[6:]}" for s in stems if len(s) == 8)
-
-
-def newest_before(artifacts: str, day: str) -> PolicyState | None:
-    """The state that a day starts from: that of the newest day before it, or None where there is none."""
-    earlier = [d for d in days(artifacts) if d < day]
-    return read(artifacts, earlier[-1]) if earlier else None

@@ -207,7 +207,7 @@ class Engine:
         )
 
     async def _answer(self, request: Request) -> tuple[Answer, bool]:
-        """The answer, and whether the model gave it in this run, to this call or to an equal one at the same time."""
+        """The answer, and whether this call had the model give it: not the log, not an equal call at the same time."""
         key = request.key(self._key_name)
         while True:
             if self._log is not None:
@@ -222,7 +222,7 @@ class Engine:
             others.append(follower)
             shared = await follower
             if shared is not None:
-                return shared, True
+                return shared, False
             # whoever made the call was cancelled: one of those who waited for it makes it now
         waiting: list[asyncio.Future[Answer | None]] = []
         self._flights[key] = waiting

@@ -11,8 +11,9 @@ from dataset_platform.llm.request import Completion, Request
 
 
 def endpoint(backend: Backend | BatchBackend) -> str:
-    """Who answers, in ledger, log and keys: ``backend:model``."""
-    return f"{backend.name}:{backend.model}"
+    """Who answers, in log and keys: ``backend:model``, and the server where anybody may run one."""
+    url = getattr(backend, "base_url", None) if backend.name == "http" else None
+    return f"{backend.name}:{backend.model}" + (f"@{url}" if url else "")
 
 
 class Gathering:

@@ -37,6 +37,11 @@ class ModelName:
     model: str
     base_url: str | None = None
 
+    def __str__(self) -> str:
+        """For people and receipts: kind, model and host, never what else an address may hold."""
+        at = f"@{urlsplit(self.base_url).hostname}" if self.base_url else ""
+        return f"{self.kind}:{self.model}{at}"
+
 
 def parse_model(text: str) -> ModelName:
     """Read one of the forms in ``FORMS``.

@@ -68,7 +68,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         pass
     received: list[int] = []
     in_charge = threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGTERM")
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if in_charge else {}
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)} if in_charge else {}
+    before = {n: handler for n, handler in handlers.items() if handler is not None}  # None: not Python's to put back
 
     async def cancellable() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()

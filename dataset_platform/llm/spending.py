@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,6 @@ def _limit(variable: str, kind: Callable[[str], Any], default: Any) -> Any:
         value = kind(named)
     except ValueError:
         value = -1
-    if value < 0:
+    if not 0 <= value < math.inf:
         raise ConfigError(f"{variable} is '{named}'.", "Give a number of at least 0, or unset it.")
     return value

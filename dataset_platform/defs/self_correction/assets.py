@@ -22,6 +22,10 @@ def _key(name: str) -> dg.AssetKey:
     return dg.AssetKey(["self_correction", name])
 
 
+def _yesterday() -> dg.TimeWindowPartitionMapping:
+    return dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+
+
 questions = table_asset(
     Questions,
     compute=compute_questions,
@@ -58,7 +62,12 @@ traces = table_asset(
     compute=compute_traces,
     section=section,
     version=VERSION,
-    deps=[dg.AssetDep(_key("error_classifier"))],
+    deps=[
+        dg.AssetDep(_key("error_classifier")),
+        # a day is taken under what all earlier days taught, so Dagster runs the days in order
+        dg.AssetDep(_key("traces"), partition_mapping=_yesterday()),
+    ],
+    transient=("retries_exhausted", "call_refused_by_server"),
     shows=[funnel(), accuracy_by_turn, actions, conversations],
     kinds=("python", "delta", "llm"),
     in_process=True,
@@ -71,10 +80,7 @@ rts_policy = artifact_asset(
     checks=policy.CHECKS,
     deps=[
         dg.AssetDep(_key("traces")),
-        # a day learns on top of the day before, so Dagster runs the days in order
-        dg.AssetDep(
-            _key("rts_policy"), partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
-        ),
+        dg.AssetDep(_key("rts_policy"), partition_mapping=_yesterday()),  # a day learns on top of the day before
     ],
     description=(
         "Reprompt template selection: which template to ask again with, or to stop, per failure mode, confidence and "

@@ -110,7 +110,7 @@ def audit_classifier(day: Day) -> list[Finding]:
     training = files.training or {}
     ece = (training.get("metrics") or {}).get("ece")
     measured = "not measured on turns of this lake" if ece is None else f"ECE {ece:.4f} on held-out turns"
-    same = files.training is None or training["key"] == training_key(day, files)
+    same = files.training is None or training.get("key") == training_key(day, files)
     frozen = "made from the same turns and settings" if same else "turns or settings changed since training"
     return [
         loads,

@@ -15,11 +15,11 @@ from dataset_platform.defs.artifacts import Made
 from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
 from dataset_platform.defs.self_correction.plots import curves, intervals, reliability_plot
 from dataset_platform.defs.self_correction.policy import TABLE as POLICY
+from dataset_platform.defs.self_correction.policy_chain import outcomes_of, policy_of, state_before, version_of
 from dataset_platform.defs.self_correction.regret import regret
-from dataset_platform.defs.self_correction.traces import policy_of
 from dataset_platform.defs.stages import UNCHANGED, Day
 from dataset_platform.errors import StateError
-from dataset_platform.lake import policy_states, receipts, storage
+from dataset_platform.lake import receipts, storage
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.receipts import Receipt
 from dataset_platform.lake.turn_columns import turn_columns
@@ -27,8 +27,9 @@ from dataset_platform.settings import join
 
 if TYPE_CHECKING:
     from dataset_platform.kernels.self_correction.outcomes import TraceOutcome
-    from dataset_platform.kernels.self_correction.target_policies import LoggedDecision
+    from dataset_platform.kernels.self_correction.target_policies import LoggedDecision, Probabilities
     from dataset_platform.lake.audit import Finding
+    from dataset_platform.lake.policy_states import PolicyState
 
 TABLE = "self_correction/policy_evaluation"
 VERSION = "1"
@@ -108,7 +109,6 @@ def _evaluate(day: Day, above: Receipt) -> dict[str, Any]:
 
     settings = day.config.self_correction
     traces, decisions, confidence, correct = _read(day)
-    state = policy_states.read(day.settings.artifacts, day.key)
     table = day.table(Traces)
     head = next(turn_columns(table, day.key, [], ["simulated", "model", "policy_version"]))
     content: dict[str, Any] = {
@@ -123,7 +123,7 @@ def _evaluate(day: Day, above: Receipt) -> dict[str, Any]:
         "token_cost": settings.policy.token_cost,
         "outcomes": evaluate(traces, token_cost=settings.policy.token_cost, seed=settings.evaluation.seed).to_dict(),
         "confidence": _calibration(confidence, correct),
-        "off_policy": _off_policy(day, decisions, policy_of(day, state), head["policy_version"][0]),
+        "off_policy": _off_policy(day, decisions, head["policy_version"][0]),
         "regret": regret(day),
     }
     return content
@@ -197,25 +197,38 @@ def _calibration(confidence: list[float], correct: list[float]) -> dict[str, Any
     }
 
 
-def _off_policy(day: Day, decisions: list[LoggedDecision], policy: Any, logged_by: str) -> dict[str, Any]:
-    """Estimates for stopping at once, for drawing evenly, for each arm that was tried most, and for tomorrow's policy."""
+def _cross_fitted(day: Day, before: PolicyState | None) -> Probabilities:
+    """The policy that learned of the day, each trace judged by one that did not learn of it: a policy is not asked how well
+    it does on what it was made from."""
+    from dataset_platform.kernels.self_correction.target_policies import FOLDS, by_context, fold_of
+
+    outcomes, _ = outcomes_of(day, day.key)
+    learned = []
+    for fold in range(FOLDS):
+        policy = policy_of(day, before)
+        policy.update([o for o in outcomes if fold_of(o.trace_id) != fold])
+        learned.append(by_context(policy))
+    return lambda d: learned[fold_of(d.trace_id)](d)
+
+
+def _off_policy(day: Day, decisions: list[LoggedDecision], logged_by: str) -> dict[str, Any]:
+    """Estimates for stopping at once, for drawing evenly, for each arm that was tried most, and for what the day teaches."""
     from collections import Counter
 
     from dataset_platform.kernels.self_correction.off_policy import OffPolicyConfig
-    from dataset_platform.kernels.self_correction.target_policies import always, estimates, uniform
+    from dataset_platform.kernels.self_correction.target_policies import always, by_context, estimates, uniform
 
     tried = [arm for arm, _ in Counter(d.chosen for d in decisions if d.chosen != "none").most_common(3)]
     targets = {"stop at once": always("none"), "even draw": uniform}
     targets |= {f"always {arm}": always(arm) for arm in tried}
-    targets["policy after this day"] = policy.propensities
+    before = state_before(day)
+    targets["policy that learned of this day"] = _cross_fitted(day, before)
     settings = day.config.self_correction.evaluation
     config = OffPolicyConfig(replicates=settings.bootstrap, seed=settings.seed)
     logged = sum(d.reward for d in decisions) / len(decisions) if decisions else None
     # the state that took the decisions, where it is still there and did not change while it took them
-    before = policy_states.newest_before(day.settings.artifacts, day.key)
-    same = logged_by == (before.version if before else policy_states.PRIOR)
     daily = day.config.self_correction.policy.update == "daily"
-    behaviour = policy_of(day, before).propensities if same and daily else None
+    behaviour = by_context(policy_of(day, before)) if logged_by == version_of(before) and daily else None
     found = estimates(decisions, targets, config, behaviour)
     return {
         "decisions": len(decisions),

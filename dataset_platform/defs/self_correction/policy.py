@@ -11,17 +11,15 @@ import dagster as dg
 from dataset_platform.contracts import Traces
 from dataset_platform.defs.artifacts import Made
 from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
-from dataset_platform.defs.self_correction.traces import policy_of, start_of
+from dataset_platform.defs.self_correction.policy_chain import learn, policy_of, state_before, version_of
 from dataset_platform.defs.stages import UNCHANGED, Day
 from dataset_platform.errors import StateError
 from dataset_platform.lake import policy_states, receipts
 from dataset_platform.lake.locks import lock
-from dataset_platform.lake.policy_states import PRIOR, PolicyState
 from dataset_platform.lake.receipts import Receipt
-from dataset_platform.lake.turn_columns import turn_columns
 
 if TYPE_CHECKING:
-    from dataset_platform.kernels.self_correction.policy import Outcome, Policy
+    from dataset_platform.kernels.self_correction.policy import Policy
     from dataset_platform.lake.audit import Finding
 
 TABLE = "self_correction/rts_policy"
@@ -31,6 +29,7 @@ CHECKS = {
     "contract": ("The state is whole, and a policy of the settings in force can be made of it.", True),
     "conservation": ("Every trace of the day was folded in, or is counted as having rewards of the other kind.", True),
     "sequence": ("Made from the day's traces and the earlier day's state as they are now.", True),
+    "current": ("The day's traces were taken under the policy that stands before them now.", False),
 }
 
 
@@ -38,7 +37,7 @@ def make_policy(day: Day, leave_unchanged: bool = False) -> Made:
     """Fold the day's traces into the state of the newest day before.
 
     Raises:
-        StateError: the day has no traces stage yet, or an earlier day's traces were not learned from.
+        StateError: the day has no traces stage yet, or an earlier state does not fit the settings.
     """
     from dataset_platform.config import fingerprint
 
@@ -46,8 +45,8 @@ def make_policy(day: Day, leave_unchanged: bool = False) -> Made:
     lake, root = day.settings.lake, day.settings.artifacts
     with lock(lake, f"{TABLE} of {day.key}"):
         started = time.monotonic()
-        before = start_of(day)
-        inputs = {Traces.table_name(): above.content_hash, TABLE: before.version if before else PRIOR}
+        before = state_before(day)
+        inputs = {Traces.table_name(): above.content_hash, TABLE: version_of(before)}
         config_hash = fingerprint(day.config.self_correction.policy)
         there = receipts.read(lake, TABLE, day.key)
         if leave_unchanged and there and there.made_from(inputs, config_hash, VERSION):
@@ -66,11 +65,7 @@ def make_policy(day: Day, leave_unchanged: bool = False) -> Made:
         )
         note = ""
         if above.rows_kept:
-            policy = policy_of(day, before)
-            outcomes, folded = _outcomes(day)
-            policy.update(outcomes)
-            learned = sum(o.arm != "none" for o in outcomes)
-            state = PolicyState(day.key, inputs[TABLE], above.content_hash, learned, policy.to_state())
+            state, folded = learn(day, day.key, above.content_hash, before)
             policy_states.write(root, state)
             other = above.rows_kept - folded
             receipt = replace(
@@ -79,7 +74,7 @@ def make_policy(day: Day, leave_unchanged: bool = False) -> Made:
                 rows_rejected=other,
                 reasons={OTHER_REWARD: other} if other else {},
                 content_hash=state.version,
-                extra={"decisions": learned},
+                extra={"decisions": state.outcomes},
             )
         else:
             policy_states.remove(root, day.key)
@@ -87,25 +82,6 @@ def make_policy(day: Day, leave_unchanged: bool = False) -> Made:
         receipt = replace(receipt, seconds=round(time.monotonic() - started, 3))
         receipts.write(lake, receipt)
         return Made(audit_policy(day), _metadata(day, receipt, note), True)
-
-
-def _outcomes(day: Day) -> tuple[list[Outcome], int]:
-    """The day's decisions with their rewards, in trace_id order, and how many traces have rewards of the wanted kind."""
-    from dataset_platform.kernels.self_correction.outcomes_of_rows import outcomes_of_row
-
-    wanted = day.config.self_correction.policy.reward
-    fields = ("accuracy", "confidence_score", "error_mode", "chosen", "propensity", "token_count")
-    outcomes, folded = [], 0
-    for batch in turn_columns(day.table(Traces), day.key, fields, ["trace_id", "reward_source"]):
-        start = 0
-        for i, length in enumerate(batch["turns"]):
-            columns = [batch[name][start : start + length] for name in fields]
-            start += length
-            turns = [dict(zip(fields, values, strict=True)) for values in zip(*columns, strict=True)]
-            row = {"trace_id": batch["trace_id"][i], "reward_source": batch["reward_source"][i], "turns": turns}
-            outcomes += outcomes_of_row(row, wanted)
-            folded += row["reward_source"] == wanted
-    return sorted(outcomes, key=lambda o: (o.trace_id, o.turn)), folded
 
 
 def audit_policy(day: Day) -> list[Finding]:
@@ -133,17 +109,25 @@ def audit_policy(day: Day) -> list[Finding]:
             contract = Finding("contract", whole, line)
         except StateError as e:
             contract = Finding("contract", False, e.message)
-    before = policy_states.newest_before(day.settings.artifacts, day.key)
-    now = {
-        Traces.table_name(): above.content_hash if above else "missing",
-        TABLE: before.version if before else PRIOR,
-    }
+    start = version_of(state_before(day))
+    now = {Traces.table_name(): above.content_hash if above else "missing", TABLE: start}
+    taken = above.inputs.get(TABLE) if above and above.rows_kept else None
+    current = Finding("current", taken in (None, start), f"traces were taken under {taken or 'no policy'}", "WARN")
+    if not current.passed:
+        current = Finding(
+            "current",
+            False,
+            f"traces were taken under {taken}, the policy before them is {start} now; materialize traces of this day "
+            "again, then what stands below",
+            "WARN",
+        )
     changed = [name for name, value in now.items() if receipt.inputs.get(name) != value]
     line = f"{', '.join(changed)} changed since; materialize this day again" if changed else f"follows {now[TABLE]}"
     return [
         contract,
         conservation_finding(receipt, None, above.rows_kept if above else None),
         Finding("sequence", not changed, line),
+        current,
     ]
 
 

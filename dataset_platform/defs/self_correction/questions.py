@@ -66,9 +66,13 @@ def _content_of(path: str | None) -> str:
     """What changes with a source's file; empty for sources without one."""
     if path is None:
         return ""
-    place = os.path.expanduser(path)
-    entries = storage.list_files(place if is_url(place) else os.path.dirname(os.path.abspath(place)))
-    return "".join(f":{e.etag}" for e in entries if e.path == place or e.path == os.path.abspath(place))
+    if is_url(path):
+        return "".join(f":{e.etag}" for e in storage.list_files(path))
+    try:
+        found = os.stat(os.path.expanduser(path))
+    except OSError:
+        return ""  # reading it will say what is wrong
+    return f":{found.st_size}:{found.st_mtime_ns}"
 
 
 def question_files(day: Day) -> tuple[list[QuestionFile], list[str], str]:

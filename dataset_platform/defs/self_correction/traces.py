@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dataset_platform.contracts import Questions, Rejections, Traces
 from dataset_platform.defs.self_correction.classifier import classifier_of
+from dataset_platform.defs.self_correction.policy_chain import policy_of, state_before, version_of
 from dataset_platform.defs.stages import Day, Staged
-from dataset_platform.errors import StateError
-from dataset_platform.lake import policy_states, receipts, storage, trace_exports
-from dataset_platform.lake.policy_states import PRIOR, PolicyState
+from dataset_platform.errors import EngineError
+from dataset_platform.lake import storage, trace_exports
+from dataset_platform.lake.policy_states import PolicyState
+from dataset_platform.llm.select import named_model
 from dataset_platform.settings import join
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dataset_platform.config import PlatformConfig
     from dataset_platform.engines.trace_runs import TraceJob
     from dataset_platform.kernels.self_correction.episodes import Question
-    from dataset_platform.kernels.self_correction.policy import Policy
+    from dataset_platform.kernels.self_correction.templates import Template
     from dataset_platform.llm.progress import Stats
 
 TABLE = Traces.table_name()
@@ -44,44 +45,26 @@ def compute_traces(day: Day) -> Staged:
         return Staged(None, 0, inputs, note=f"{Questions.table_name()} has no rows", after_arrow=after)
     if day.tags.get(REGRADE) == "true":
         return _regraded(day, above.rows_kept)
-    state = start_of(day)
+    from dataset_platform.kernels.self_correction.templates import fingerprint
+
+    state = state_before(day)
     classifier = classifier_of(day)
     inputs |= {
         "self_correction/error_classifier": classifier.fingerprint,
-        "self_correction/rts_policy": state.version if state else PRIOR,
-        "model": os.environ.get("DATASET_PLATFORM_LLM", ""),
+        "self_correction/rts_policy": version_of(state),
+        "templates": fingerprint(templates_of(day).values()),
+        "model": str(named_model()),
     }
     run = _Run(day, state, above.rows_kept)
     return Staged(run.write, above.rows_kept, inputs, after_arrow=run.export)
 
 
-def start_of(day: Day) -> PolicyState | None:
-    """The policy that a day's traces are taken under: that of the newest day before it; None for the prior.
+def templates_of(day: Day) -> dict[str, Template]:
+    """The templates in force, by id."""
+    from dataset_platform.kernels.self_correction.templates import load_templates
 
-    Raises:
-        StateError: an earlier day has traces that no policy has learned from yet, or has learned from other ones.
-    """
-    root, lake = day.settings.artifacts, day.settings.lake
-    for earlier in [d for d in receipts.days(lake, TABLE) if d < day.key]:
-        receipt = receipts.read(lake, TABLE, earlier)
-        if receipt is None or not receipt.rows_kept:
-            continue
-        state = policy_states.read(root, earlier)
-        if state is None or state.traces != receipt.content_hash:
-            how = "has not learned from" if state is None else "was made from other"
-            raise StateError(
-                f"self_correction/rts_policy {how} the traces of {earlier}.",
-                f"Run: dataset-platform materialize self_correction/rts_policy --partitions {earlier}",
-            )
-    return policy_states.newest_before(root, day.key)
-
-
-def policy_of(day: Day, state: PolicyState | None) -> Policy:
-    """The policy of a state, or the one that knows only its prior."""
-    from dataset_platform.kernels.self_correction.policy import load_policy, new_policy
-
-    config = day.config.self_correction.policy
-    return load_policy(state.state, config) if state else new_policy(config)
+    policy = day.config.self_correction.policy
+    return load_templates(policy.templates_file, policy.arms)
 
 
 def section(config: PlatformConfig) -> Any:
@@ -112,17 +95,29 @@ class _Run:
         async def work() -> None:
             async with engine:
                 questions = read_questions(self.day)
-                await run_traces(questions, job, engine, window, path, self._count)
+                await run_traces(questions, job, engine, min(window, self.total), path, self._count)
+                self._require_answers(engine.stats)
 
         session.run(work())
+
+    def _require_answers(self, stats: Stats) -> None:
+        """Refuse to publish a day on which nothing was answered, however small it is.
+
+        Raises:
+            EngineError: every call failed.
+        """
+        if stats.failed and not stats.done and not stats.from_log:
+            kinds = ", ".join(f"{n:,} {kind}" for kind, n in stats.failed.items())
+            raise EngineError(
+                f"{named_model()} answered none of the day's calls ({kinds}).",
+                "Check the model's name, its endpoint and key; what failed is asked again by the next run.",
+            )
 
     def _job(self) -> TraceJob:
         from dataset_platform import __version__
         from dataset_platform.config import fingerprint
         from dataset_platform.engines.trace_runs import TraceJob
         from dataset_platform.kernels.self_correction.prompts import PROMPT_VERSION
-        from dataset_platform.kernels.self_correction.templates import load_templates
-        from dataset_platform.llm.select import named_model
 
         lane = self.day.config.self_correction
         classifier = classifier_of(self.day)
@@ -131,7 +126,7 @@ class _Run:
         constants = {
             # a record that leaves the platform has no other place to say it
             "pipeline_version": f"{version}.simulated" if simulated else version,
-            "policy_version": self.state.version if self.state else PRIOR,
+            "policy_version": version_of(self.state),
             "classifier": classifier.fingerprint,
             "seed": lane.traces.seed,
             "simulated": simulated,
@@ -140,7 +135,7 @@ class _Run:
             day=self.day.key,
             policy=policy_of(self.day, self.state),
             classifier=classifier,
-            templates=load_templates(lane.policy.templates_file, lane.policy.arms),
+            templates=templates_of(self.day),
             max_turns=lane.policy.max_turns,
             seed=lane.traces.seed,
             max_answer_tokens=lane.traces.max_answer_tokens,
@@ -202,7 +197,7 @@ def _regraded(day: Day, rows_in: int) -> Staged:
         StateError: the day has no traces.
     """
     receipt = day.upstream(Traces)
-    run = _Run(day, policy_states.newest_before(day.settings.artifacts, day.key), rows_in)
+    run = _Run(day, state_before(day), rows_in)
 
     def write(path: str) -> None:
         import pyarrow as pa
@@ -211,13 +206,17 @@ def _regraded(day: Day, rows_in: int) -> Staged:
 
         from dataset_platform.kernels.self_correction.regrading import regrade
 
+        own = {
+            r["question_id"]: r["checker"]
+            for r in day.table(Questions).read(day.key, ["question_id", "checker"]).to_pylist()
+        }
         schema = Traces.labelled_schema().remove_metadata()
         on_day = pc.field("ingestion_date") == pa.scalar(day.key).cast(pa.date32())
         stage = (pc.field("lane") == Traces.lane_name()) & (pc.field("stage") == Traces.artifact_name())
         rejected = day.table(Rejections).read(day.key, where=stage).to_pylist()
         with storage.open_output(join(path, "part-0.parquet")) as sink, pq.ParquetWriter(sink, schema) as writer:
             for batch in day.table(Traces).dataset().to_batches(filter=on_day, batch_size=READ_ROWS):
-                rows = regrade(batch.to_pylist(), day.config.self_correction.checkers)
+                rows = regrade(batch.to_pylist(), day.config.self_correction.checkers, own)
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
             again = [{**row, "trace_id": row["doc_id"], "dataset_name": row["source"]} for row in rejected]
             writer.write_table(pa.Table.from_pylist(again, schema=schema))

@@ -8,12 +8,19 @@ from typing import Any
 from dataset_platform.kernels.self_correction.grading import checker_of, grade_answers
 
 
-def regrade(rows: Sequence[dict[str, Any]], checkers: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Rows of ``self_correction/traces`` under the checkers in force; rows without a reference stay as they are."""
+def regrade(
+    rows: Sequence[dict[str, Any]], checkers: Mapping[str, str], own: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Rows of ``self_correction/traces`` under the checkers in force; rows without a reference stay as they are.
+
+    Args:
+        checkers: checker by data set, from the settings.
+        own: each question's own checker, for data sets that the settings do not name; the row's when unset.
+    """
     asked: list[tuple[str, str, str]] = []
     spans: list[tuple[str, int, int]] = []
     for row in rows:
-        name = checker_of(row["dataset_name"], row["checker"], checkers)
+        name = checker_of(row["dataset_name"], (own or {}).get(row["question_id"], row["checker"]), checkers)
         start = len(asked)
         if row["reference_answer"] is not None:
             asked += [(name, turn["answer"], row["reference_answer"]) for turn in row["turns"]]

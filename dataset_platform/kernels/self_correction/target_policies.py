@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xxhash
 
 from dataset_platform.kernels.self_correction.contexts import FAILURE_MODES, Context
 from dataset_platform.kernels.self_correction.off_policy import ESTIMATORS, Estimate, Log, OffPolicyConfig, estimate_all
+from dataset_platform.kernels.self_correction.policy import Policy
 from dataset_platform.kernels.self_correction.reward_model import cross_fitted_q
 from dataset_platform.kernels.self_correction.templates import NONE
 
 FOLDS = 5
-Probabilities = Callable[[Context, Sequence[str]], Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,28 @@ def logged_decisions(row: Mapping[str, Any], token_cost: float) -> Iterable[Logg
         )
 
 
+Probabilities = Callable[[LoggedDecision], Mapping[str, float]]
+"""Probability of each arm offered, at a logged decision."""
+
+
 def always(arm: str) -> Probabilities:
     """The policy that takes one arm whenever it is offered, and stops otherwise."""
-    return lambda context, arms: {arm if arm in arms else NONE: 1.0}
+    return lambda d: {arm if arm in d.arms else NONE: 1.0}
 
 
-def uniform(context: Context, arms: Sequence[str]) -> Mapping[str, float]:
+def uniform(decision: LoggedDecision) -> Mapping[str, float]:
     """The policy that draws evenly from what is offered."""
-    return dict.fromkeys(arms, 1.0 / len(arms))
+    return dict.fromkeys(decision.arms, 1.0 / len(decision.arms))
+
+
+def by_context(policy: Policy) -> Probabilities:
+    """A policy as it stands; equal situations are asked of it once."""
+    return lambda d: policy.propensities(d.context, d.arms)
+
+
+def fold_of(trace_id: str) -> int:
+    """The fold of a trace, 0 to ``FOLDS`` - 1: by hash, so it is the same in any order."""
+    return xxhash.xxh3_64_intdigest(trace_id.encode()) % FOLDS
 
 
 def estimates(
@@ -108,7 +123,7 @@ def _table(decisions: Sequence[LoggedDecision], probabilities: Probabilities, pl
     """Probabilities of all arms, (decisions, arms); 0 for arms that were not offered."""
     table = np.zeros((len(decisions), len(place)))
     for i, d in enumerate(decisions):
-        for arm, p in probabilities(d.context, d.arms).items():
+        for arm, p in probabilities(d).items():
             table[i, place[arm]] = p
     return table
 

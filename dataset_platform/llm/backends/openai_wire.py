@@ -134,7 +134,7 @@ def read_completion(data: Any, request: Request, model: str) -> Completion:
     # some servers take stop strings and do not heed them, or hand the string over with the text
     text, cut = cut_at_stop(text, request.stop)
     reason = "stop" if cut and reason == "length" else reason
-    return Completion(text, reason, _usage(data.get("usage")), data.get("model") or model)
+    return Completion(text, reason, _usage(data.get("usage"), text), data.get("model") or model)
 
 
 def cut_at_stop(text: str, stop: tuple[str, ...]) -> tuple[str, bool]:
@@ -275,11 +275,16 @@ def _text(content: Any) -> str:
     return content or ""
 
 
-def _usage(usage: Any) -> Usage | None:
-    if not isinstance(usage, dict) or usage.get("prompt_tokens") is None:
+def _usage(usage: Any, text: str) -> Usage | None:
+    """The tokens charged for; None where the server does not say, or says that a text took none: that is no count."""
+    try:
+        prompt, completion = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
+        cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+    except (TypeError, KeyError, ValueError, AttributeError):
         return None
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    return Usage(int(usage["prompt_tokens"]), int(usage.get("completion_tokens") or 0), int(cached))
+    if prompt <= 0 or completion < 0 or (text and not completion):
+        return None
+    return Usage(prompt, completion, cached)
 
 
 def _locations(detail: Any) -> tuple[str, ...]:

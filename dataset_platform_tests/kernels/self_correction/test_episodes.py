@@ -11,7 +11,7 @@ from dataset_platform.kernels.self_correction.grading import grade_episodes
 from dataset_platform.kernels.self_correction.outcomes_of_rows import outcomes_of_row
 from dataset_platform.kernels.self_correction.policy import PolicyConfig, new_policy
 from dataset_platform.kernels.self_correction.regrading import regrade
-from dataset_platform.kernels.self_correction.target_policies import always, estimates, logged_decisions
+from dataset_platform.kernels.self_correction.target_policies import always, by_context, estimates, logged_decisions
 from dataset_platform_tests.kernels.self_correction.conversations import CONSTANTS, episode, question
 
 
@@ -114,7 +114,7 @@ def test_the_log_of_decisions_reproduces_its_own_value(rows):
     policy = new_policy(PolicyConfig(exploration=0.5))
     decisions = [d for row in rows for d in logged_decisions(row, 0.001)]
     assert all(len(d.arms) > 1 for d in decisions)
-    found = estimates(decisions, {"itself": policy.propensities}, behaviour=policy.propensities)["itself"]
+    found = estimates(decisions, {"itself": by_context(policy)}, behaviour=by_context(policy))["itself"]
     mean = sum(d.reward for d in decisions) / len(decisions)
     for e in found:
         if e.estimator in ("IPS", "SNIPS"):
