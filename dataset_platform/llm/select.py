@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
-from dataset_platform.config import LLMConfig
 from dataset_platform.errors import ConfigError
 from dataset_platform.llm.backend import Backend, BatchBackend
 from dataset_platform.settings import Settings, is_url, project_root
+
+if TYPE_CHECKING:
+    from dataset_platform.config import LLMConfig
 
 VARIABLE = "DATASET_PLATFORM_LLM"
 LATENCY_VARIABLE = "DATASET_PLATFORM_SIMULATED_LATENCY_S"

@@ -18,6 +18,10 @@ from dataset_platform_tests.kernels.web import warc_files
 
 WEB = ["web/deduped_corpus", "web/documents", "web/filtered_documents", "web/raw_warcs"]
 TOKENS = ["tokens/manifest", "tokens/mixtures", "tokens/tokenized_shards", "tokens/tokenizer"]
+SELF_CORRECTION = [
+    f"self_correction/{name}"
+    for name in ("error_classifier", "labelled_turns", "policy_evaluation", "questions", "rts_policy", "traces")
+]
 DAYS = ["2026-01-05", "2026-01-06", "2026-01-07"]
 HOLDER = """
 import sys
@@ -62,7 +66,7 @@ def test_every_step_of_the_graph_needs_only_earlier_ones():
 @pytest.mark.parametrize(
     ("selection", "keys"),
     [
-        ("*", sorted(TOKENS + WEB)),
+        ("*", sorted(SELF_CORRECTION + TOKENS + WEB)),
         ("web/*", WEB),
         ("web/documents", ["web/documents"]),
         ("tokens/manifest, tokens/mixtures", ["tokens/manifest", "tokens/mixtures"]),

@@ -27,6 +27,13 @@ _RATIOS = (
     *("top_4_gram", "line_punct_ratio", "short_line_ratio", "char_dup_ratio", "newline_word_ratio"),
     *(f"duplicated_{n}_n_grams" for n in range(5, 11)),
 )
+_QUESTION = {
+    "question_id": "set/1",
+    "dataset_name": "set",
+    "file": "questions/2026/01/05/a.jsonl",
+    "offset": 0,
+    "length": 40,
+}
 _GOOD: dict[type[Contract], dict[str, Any]] = {
     contracts.RawWarcs: {"path": "web/2026/01/05/a.warc.gz", "size_bytes": 7, "etag": "e", "source": "web"},
     contracts.Documents: _PAGE
@@ -84,6 +91,43 @@ _GOOD: dict[type[Contract], dict[str, Any]] = {
     },
     contracts.Quarantine: _POINTER
     | {"error": "truncated gzip", "url": None, "length": None, "lane": "web", "stage": "documents"},
+    contracts.Questions: _QUESTION
+    | {"question": "What is 2 and 2?", "context": None, "reference_answer": "4", "checker": "exact"},
+    contracts.LabelledTurns: {
+        "turn_id": "t:0",
+        "question_id": "set/1",
+        "dataset_name": "set",
+        "first_answer": "4",
+        "answer": "4",
+        "prompt_text": None,
+        "turn": 0,
+        "error_mode": "unchanged_correct",
+        "correct": True,
+        "source": "imported",
+        "file": "labelled_turns/2026/01/05/a.jsonl",
+        "offset": 0,
+    },
+    contracts.Traces: _QUESTION
+    | {
+        "trace_id": "0" * 32,
+        "reference_answer": "4",
+        "turns": [{"turn_id": "0:0", "answer": "4", "arms_offered": ["none"], "chosen": "none", "propensity": 1.0}],
+        "initial_accuracy": 1.0,
+        "final_accuracy": 1.0,
+        "total_tokens": 1,
+        "total_turns": 1,
+        "pipeline_version": "1",
+        "created_at": datetime(2026, 1, 5, tzinfo=UTC),
+        "checker": "exact",
+        "reward_source": "gold",
+        "policy_version": "prior",
+        "classifier": "c",
+        "seed": 0,
+        "model": "m",
+        "simulated": False,
+        "prompt_tokens": 9,
+        "cost_usd": None,
+    },
 }
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dataset_platform.contracts import DedupedCorpus, Documents, FilteredDocuments, RawWarcs
+from dataset_platform.contracts import (
+    DedupedCorpus,
+    Documents,
+    FilteredDocuments,
+    LabelledTurns,
+    Questions,
+    RawWarcs,
+    Traces,
+)
 from dataset_platform.definitions import defs
 from dataset_platform.partitions import daily
 
@@ -19,7 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ["ray", "torch", "vllm", "delta", "numba", "transformers", "datasets"]
 GRAPH = defs.resolve_asset_graph()
 KEYS = sorted(key.to_user_string() for key in GRAPH.materializable_asset_keys)
-TABLES = {c.table_name(): c for c in (RawWarcs, Documents, FilteredDocuments, DedupedCorpus)}
+TABLES = {
+    c.table_name(): c for c in (RawWarcs, Documents, FilteredDocuments, DedupedCorpus, LabelledTurns, Questions, Traces)
+}
 # loads the definitions as a Dagster code server does, and says what that brought along
 PROBE = """
 import json, subprocess, sys, warnings
@@ -100,7 +110,8 @@ def test_every_table_shows_its_columns_with_descriptions(name):
 
 def test_all_that_has_days_has_the_one_axis_of_days():
     partitioned = {k: GRAPH.get(dg.AssetKey(k.split("/"))).partitions_def for k in KEYS}
-    assert {k for k, axis in partitioned.items() if axis is not None} == {*TABLES, "tokens/tokenized_shards"}
+    files = {"tokens/tokenized_shards", "self_correction/rts_policy", "self_correction/policy_evaluation"}
+    assert {k for k, axis in partitioned.items() if axis is not None} == {*TABLES, *files}
     assert {axis for axis in partitioned.values() if axis is not None} == {daily}
 
 

@@ -6,7 +6,7 @@ What asking again is worth depends on whether the answer is wrong, and that the 
 
 ``fix`` and ``break`` are learned per arm with partial pooling (``hierarchy``), P(wrong) is one minus the confidence,
 corrected by how often answers of like confidence were right; tokens are the arm's mean. A choice is Thompson's: the best
-arm of one joint draw of all rates, drawn nearer to the mean by ``posterior_scale``.
+arm of one joint draw of all rates, made optimistic and drawn nearer to the mean.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class Pooled(Bandit):
     def _shares(self, situation: Situation, learned: tuple[str, ...]) -> np.ndarray:
         key, step = situation
         values, scale = self._values(key, step, learned), self.config.pooled.posterior_scale
-        return shares_of_best([(1.0 - scale) * v.mean() + scale * v for v in values])
+        means = [v.mean() for v in values]
+        return shares_of_best([np.maximum(m, m + scale * (v - m)) for m, v in zip(means, values, strict=True)])
 
     def _values(self, key: str, step: int, learned: tuple[str, ...]) -> list[np.ndarray]:
         """Per arm, its expected reward in each draw of a context."""

@@ -28,9 +28,11 @@ class PooledConfig(BaseModel):
     ICLR 2024). The weights are the least that leave the density finite at 0, one success in so many. The strengths say
     how alike neighbours are: the number of observations that a level's mean is worth one level below.
 
-    ``posterior_scale`` draws nearer to the posterior's mean than the posterior does, which explores less (Chapelle and
-    Li, "An empirical evaluation of Thompson sampling", NIPS 2011, §2 and §3, "posterior reshaping"; .5 is theirs). It
-    moves decisions only, never beliefs or intervals.
+    Draws are optimistic: one below the posterior's mean counts as the mean (May et al., "Optimistic Bayesian sampling
+    in contextual-bandit problems", JMLR 2012), so that no arm is left for a pessimistic draw of its own. And they lie
+    nearer to the mean by ``posterior_scale``, which explores less (Chapelle and Li, "An empirical evaluation of
+    Thompson sampling", NIPS 2011, "posterior reshaping"). The default was chosen on simulators whose rates are drawn
+    from priors, with 3 and 8 arms. Both move decisions only, never beliefs or intervals.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +42,7 @@ class PooledConfig(BaseModel):
     arm_strength: float = Field(5.0, gt=0, description="arm's rate around the rate of all arms")
     mode_strength: float = Field(40.0, gt=0, description="failure mode's rate around the arm's")
     cell_strength: float = Field(80.0, gt=0, description="context's rate around the failure mode's")
-    posterior_scale: float = Field(0.5, gt=0, le=1, description="distance of a draw from the mean; 1: plain Thompson")
+    posterior_scale: float = Field(0.7, gt=0, le=1, description="distance of a draw from the mean; 1: as the posterior")
     calibration_weight: float = Field(
         20.0, gt=0, description="answers that the fitted line is worth, per bin of confidence"
     )
