@@ -60,15 +60,15 @@ class Day:
         """A table of this lake."""
         return LakeTable(contract, self.settings.lake)
 
-    def upstream(self, contract: type[Contract]) -> Receipt:
-        """The receipt of the stage above on this day.
+    def upstream(self, table: str | type[Contract]) -> Receipt:
+        """The receipt of a finished stage on this day.
 
         Raises:
             StateError: that day was never finished; says what to run.
         """
-        receipt = receipts.read(self.settings.lake, contract, self.key)
+        receipt = receipts.read(self.settings.lake, table, self.key)
         if receipt is None:
-            name = contract.table_name()
+            name = table if isinstance(table, str) else table.table_name()
             raise StateError(
                 f"{name} has no finished {self.key}.",
                 f"Run: dataset-platform materialize {name} --partitions {self.key}",

@@ -31,3 +31,15 @@ def turn_columns(
         found |= {name: batch.column(name).to_pylist() for name in of_trace}
         found["turns"] = pc.list_value_length(turns).to_pylist()
         yield found
+
+
+def turns_by_trace(
+    table: LakeTable, day: str, fields: Sequence[str], of_trace: Sequence[str] = ()
+) -> Iterator[tuple[dict[str, Any], dict[str, list[Any]]]]:
+    """Per trace, in the table's order: its ``of_trace`` values, and its turns as one list per field."""
+    for batch in turn_columns(table, day, fields, of_trace):
+        start = 0
+        for i, length in enumerate(batch["turns"]):
+            turns = {name: batch[name][start : start + length] for name in fields}
+            start += length
+            yield {name: batch[name][i] for name in of_trace}, turns

@@ -18,11 +18,10 @@ from dataset_platform.defs.self_correction.policy import TABLE as POLICY
 from dataset_platform.defs.self_correction.policy_chain import outcomes_of, policy_of, state_before, version_of
 from dataset_platform.defs.self_correction.regret import regret
 from dataset_platform.defs.stages import UNCHANGED, Day
-from dataset_platform.errors import StateError
 from dataset_platform.lake import receipts, storage
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.receipts import Receipt
-from dataset_platform.lake.turn_columns import turn_columns
+from dataset_platform.lake.turn_columns import turn_columns, turns_by_trace
 from dataset_platform.settings import join
 
 if TYPE_CHECKING:
@@ -65,11 +64,7 @@ def make_evaluation(day: Day, leave_unchanged: bool = False) -> Made:
     """
     above = day.upstream(Traces)
     lake, root = day.settings.lake, day.settings.artifacts
-    learned = receipts.read(lake, POLICY, day.key)
-    if learned is None:
-        raise StateError(
-            f"{POLICY} has no finished {day.key}.", f"Run: dataset-platform materialize {POLICY} --partitions {day.key}"
-        )
+    learned = day.upstream(POLICY)
     with lock(lake, f"{TABLE} of {day.key}"):
         from dataset_platform.config import fingerprint
 
@@ -139,30 +134,26 @@ def _read(day: Day) -> tuple[list[TraceOutcome], list[LoggedDecision], list[floa
     decisions: list[LoggedDecision] = []
     confidence: list[float] = []
     correct: list[float] = []
-    for batch in turn_columns(day.table(Traces), day.key, FIELDS, ["trace_id", "dataset_name", "reward_source"]):
-        start = 0
-        for i, length in enumerate(batch["turns"]):
-            span = slice(start, start + length)
-            start += length
-            turn = {name: batch[name][span] for name in FIELDS}
-            traces.append(
-                TraceOutcome(
-                    trace_id=batch["trace_id"][i],
-                    dataset_name=batch["dataset_name"][i],
-                    accuracies=tuple(turn["accuracy"]),
-                    tokens=tuple(turn["token_count"]),
-                    actions=tuple(turn["chosen"]),
-                    propensities=tuple(turn["propensity"]),
-                    rejected=False,
-                    contexts=tuple(turn["context"]),
-                )
+    of_trace = ["trace_id", "dataset_name", "reward_source"]
+    for trace, turn in turns_by_trace(day.table(Traces), day.key, FIELDS, of_trace):
+        traces.append(
+            TraceOutcome(
+                trace_id=trace["trace_id"],
+                dataset_name=trace["dataset_name"],
+                accuracies=tuple(turn["accuracy"]),
+                tokens=tuple(turn["token_count"]),
+                actions=tuple(turn["chosen"]),
+                propensities=tuple(turn["propensity"]),
+                rejected=False,
+                contexts=tuple(turn["context"]),
             )
-            if batch["reward_source"][i] != "gold":
-                continue
-            turns = [dict(zip(FIELDS, values, strict=True)) for values in zip(*turn.values(), strict=True)]
-            decisions += logged_decisions({"trace_id": batch["trace_id"][i], "turns": turns}, token_cost)
-            confidence += turn["confidence_score"]
-            correct += turn["accuracy"]
+        )
+        if trace["reward_source"] != "gold":
+            continue
+        turns = [dict(zip(FIELDS, values, strict=True)) for values in zip(*turn.values(), strict=True)]
+        decisions += logged_decisions({"trace_id": trace["trace_id"], "turns": turns}, token_cost)
+        confidence += turn["confidence_score"]
+        correct += turn["accuracy"]
     traces += [
         TraceOutcome(row["doc_id"], row["source"] or "", (), (), (), (), rejected=True) for row in _rejected(day)
     ]
@@ -245,11 +236,7 @@ def audit_evaluation(day: Day) -> list[Finding]:
     """
     from dataset_platform.lake.audit import Finding
 
-    receipt = receipts.read(day.settings.lake, TABLE, day.key)
-    if receipt is None:
-        raise StateError(
-            f"{TABLE} has no finished {day.key}.", f"Run: dataset-platform materialize {TABLE} --partitions {day.key}"
-        )
+    receipt = day.upstream(TABLE)
     content = _content(day)
     above = receipts.read(day.settings.lake, Traces, day.key)
     same = above is not None and above.content_hash == receipt.inputs[Traces.table_name()]

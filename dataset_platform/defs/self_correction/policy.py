@@ -92,11 +92,7 @@ def audit_policy(day: Day) -> list[Finding]:
     """
     from dataset_platform.lake.audit import Finding, conservation_finding
 
-    receipt = receipts.read(day.settings.lake, TABLE, day.key)
-    if receipt is None:
-        raise StateError(
-            f"{TABLE} has no finished {day.key}.", f"Run: dataset-platform materialize {TABLE} --partitions {day.key}"
-        )
+    receipt = day.upstream(TABLE)
     above = receipts.read(day.settings.lake, Traces, day.key)
     state = policy_states.read(day.settings.artifacts, day.key)
     contract = Finding("contract", True, "no state on a day without traces")

@@ -14,7 +14,7 @@ from dataset_platform.contracts import Traces
 from dataset_platform.defs.stages import Day
 from dataset_platform.lake import policy_states, receipts
 from dataset_platform.lake.policy_states import PRIOR, PolicyState
-from dataset_platform.lake.turn_columns import turn_columns
+from dataset_platform.lake.turn_columns import turns_by_trace
 
 if TYPE_CHECKING:
     from dataset_platform.kernels.self_correction.policy import Outcome, Policy
@@ -72,13 +72,8 @@ def outcomes_of(day: Day, key: str) -> tuple[list[Outcome], int]:
 
     wanted = day.config.self_correction.policy.reward
     outcomes, folded = [], 0
-    for batch in turn_columns(day.table(Traces), key, FIELDS, ["trace_id", "reward_source"]):
-        start = 0
-        for i, length in enumerate(batch["turns"]):
-            columns = [batch[name][start : start + length] for name in FIELDS]
-            start += length
-            turns = [dict(zip(FIELDS, values, strict=True)) for values in zip(*columns, strict=True)]
-            row = {"trace_id": batch["trace_id"][i], "reward_source": batch["reward_source"][i], "turns": turns}
-            outcomes += outcomes_of_row(row, wanted)
-            folded += row["reward_source"] == wanted
+    for trace, columns in turns_by_trace(day.table(Traces), key, FIELDS, ["trace_id", "reward_source"]):
+        turns = [dict(zip(FIELDS, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        outcomes += outcomes_of_row({**trace, "turns": turns}, wanted)
+        folded += trace["reward_source"] == wanted
     return sorted(outcomes, key=lambda o: (o.trace_id, o.turn)), folded

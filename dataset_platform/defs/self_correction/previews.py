@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from dataset_platform.defs.metadata import Metadata, Published, bars
-from dataset_platform.lake.turn_columns import turn_columns
+from dataset_platform.lake.turn_columns import turn_columns, turns_by_trace
 
 SHOWN_CHARS = 1_500
 SCAN_ROWS = 500
@@ -60,17 +60,14 @@ def accuracy_by_turn(of: Published) -> Metadata:
     """Accuracy if every trace had stopped at the given turn at the latest, and before and after in one line."""
     right: Counter[int] = Counter()
     traces, longest, ended, simulated = 0, 0, Counter[tuple[int, float]](), False
-    for batch in turn_columns(of.table, of.day, ["accuracy"], ["simulated"]):
-        simulated = simulated or any(batch["simulated"])
-        place = 0
-        for length in batch["turns"]:
-            values = batch["accuracy"][place : place + length]
-            place += length
-            if values[0] is None:
-                continue
-            traces, longest = traces + 1, max(longest, length)
-            right.update({t: int(v) for t, v in enumerate(values)})
-            ended[length, values[-1]] += 1
+    for trace, turns in turns_by_trace(of.table, of.day, ["accuracy"], ["simulated"]):
+        simulated = simulated or trace["simulated"]
+        values = turns["accuracy"]
+        if values[0] is None:
+            continue
+        traces, longest = traces + 1, max(longest, len(values))
+        right.update({t: int(v) for t, v in enumerate(values)})
+        ended[len(values), values[-1]] += 1
     metadata: Metadata = {"simulated": simulated}
     if not traces:
         return metadata

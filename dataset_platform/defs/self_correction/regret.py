@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataset_platform.contracts import Traces
 from dataset_platform.defs.stages import Day
-from dataset_platform.lake.turn_columns import turn_columns
+from dataset_platform.lake.turn_columns import turns_by_trace
 
 if TYPE_CHECKING:
     from dataset_platform.kernels.self_correction.testbed import FullInformation
@@ -121,13 +121,9 @@ def _first_turns(day: Day) -> list[dict[str, Any]]:
     fields = ("question", "answer", "error_mode", "confidence_score", "accuracy")
     of_trace = ("trace_id", "dataset_name", "reference_answer", "checker", "simulated", "reward_source")
     rows: list[dict[str, Any]] = []
-    for batch in turn_columns(day.table(Traces), day.key, fields, of_trace):
-        start = 0
-        for i, length in enumerate(batch["turns"]):
-            row = {name: batch[name][i] for name in of_trace} | {name: batch[name][start] for name in fields}
-            start += length
-            if row["simulated"] and row["reward_source"] == "gold" and row["dataset_name"] == "arithmetic":
-                rows.append(row)
-        if len(rows) >= SIMULATED_QUESTIONS:
-            break
-    return rows[:SIMULATED_QUESTIONS]
+    for trace, turns in turns_by_trace(day.table(Traces), day.key, fields, of_trace):
+        if trace["simulated"] and trace["reward_source"] == "gold" and trace["dataset_name"] == "arithmetic":
+            rows.append(trace | {name: turns[name][0] for name in fields})
+            if len(rows) == SIMULATED_QUESTIONS:
+                break
+    return rows

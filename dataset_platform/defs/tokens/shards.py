@@ -138,14 +138,9 @@ def audit_shards(day: Day) -> list[Finding]:
     Raises:
         StateError: the day was never finished; says what to run.
     """
-    from dataset_platform.errors import StateError
     from dataset_platform.lake.audit import conservation_finding, drift_finding
 
-    receipt = receipts.read(day.settings.lake, TABLE, day.key)
-    if receipt is None:
-        raise StateError(
-            f"{TABLE} has no finished {day.key}.", f"Run: dataset-platform materialize {TABLE} --partitions {day.key}"
-        )
+    receipt = day.upstream(TABLE)
     entries = artifacts.read_entries(day.settings.artifacts, day.key)
     above = receipts.read(day.settings.lake, DedupedCorpus, day.key)
     found = {"kept": sum(e.records for e in entries)}

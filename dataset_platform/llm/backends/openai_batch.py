@@ -48,13 +48,6 @@ class OpenAIBatch(VendorBatch):
         super().__init__(model, f"openai {base_url} {model}", state_dir, poll_s=poll_s, poll_max_s=poll_max_s)
         self._key, self._base_url, self._timeout_s = api_key, base_url, timeout_s
         self._dialect = Dialect.of_openai()
-        self._opened: Any = None
-
-    async def close(self) -> None:
-        """Close the connections."""
-        client, self._opened = self._opened, None
-        if client is not None:
-            await client.close()
 
     def _client(self) -> Any:
         import openai

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class Progress:
     failure: CallError | None = None
 
 
-class VendorBatch:
+class VendorBatch(ABC):
     """A batch API behind ``BatchBackend``.
 
     Requests are sent in as few batches as the vendor's limits allow. What an earlier run of the same requests had
@@ -56,6 +57,7 @@ class VendorBatch:
         self, model: str, endpoint: str, state_dir: str | Path, *, poll_s: float = 5.0, poll_max_s: float = 120.0
     ) -> None:
         self.model = model
+        self._opened: Any = None  # the vendor's client, opened on first use
         self.batch_size = self.max_requests
         self._state = BatchState(state_dir, endpoint)
         self._poll_s, self._poll_max_s = poll_s, poll_max_s
@@ -81,35 +83,37 @@ class VendorBatch:
 
     async def close(self) -> None:
         """Let go of connections; batches go on at the vendor."""
-        raise NotImplementedError
+        client, self._opened = self._opened, None
+        if client is not None:
+            await client.close()
 
+    @abstractmethod
     def _body(self, request: Request) -> dict[str, Any]:
         """What is asked for one request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _line(self, key: str, body: dict[str, Any]) -> dict[str, Any]:
         """One request as it stands in the batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _submit(self, lines: list[bytes]) -> str:
         """Hand a batch over.
 
         Raises:
             CallError: it was not taken.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def _progress(self, batch_id: str) -> Progress:
         """Look at a batch.
 
         Raises:
             UnknownBatch, CallError: it is gone, or the vendor cannot be reached now.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def _results(self, batch_id: str, asked: Mapping[str, Request]) -> dict[str, Outcome]:
         """What came of the requests of a batch that has ended, by key; see ``_progress`` for what is raised."""
-        raise NotImplementedError
 
     def _chunks(self, rows: list[tuple[str, Request]]) -> list[list[tuple[str, Request, bytes]]]:
         chunks: list[list[tuple[str, Request, bytes]]] = []
