@@ -14,6 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dataset_platform.errors import ConfigError
+from dataset_platform.kernels.driving.settings import BronzeConfig, FeatureConfig, SilverConfig
+from dataset_platform.kernels.reasoning.settings import KeyframeConfig, QualityConfig, ReasoningConfig
 from dataset_platform.kernels.self_correction.classifier_training import ClassifierConfig
 from dataset_platform.kernels.self_correction.policy import PolicyConfig
 from dataset_platform.kernels.self_correction.sources import SourceConfig
@@ -138,6 +140,19 @@ class SelfCorrectionConfig(BaseModel):
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
+class DrivingConfig(BaseModel):
+    """The driving lane."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bronze: BronzeConfig = BronzeConfig()
+    silver: SilverConfig = SilverConfig()
+    features: FeatureConfig = FeatureConfig()
+    keyframes: KeyframeConfig = KeyframeConfig()
+    reasoning: ReasoningConfig = ReasoningConfig()
+    quality: QualityConfig = QualityConfig()
+
+
 class PlatformConfig(BaseModel):
     """The whole file."""
 
@@ -145,6 +160,7 @@ class PlatformConfig(BaseModel):
 
     web: WebConfig = WebConfig()
     tokens: TokensConfig = TokensConfig()
+    driving: DrivingConfig = DrivingConfig()
     self_correction: SelfCorrectionConfig = SelfCorrectionConfig()
     llm: LLMConfig = LLMConfig()
     engines: dict[EitherEngine, Literal["spark", "ray"]] = Field(
