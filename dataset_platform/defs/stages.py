@@ -97,6 +97,21 @@ class Staged:
 
 
 @dataclass(frozen=True)
+class ExtraCheck:
+    """A check that one table has beside the usual three, on a day as it is published.
+
+    Attributes:
+        blocking: a failure of severity ERROR stops what is downstream.
+        find: looks at the published day; its finding carries the check's name.
+    """
+
+    name: str
+    description: str
+    blocking: bool
+    find: "Callable[[Day], Finding]"
+
+
+@dataclass(frozen=True)
 class Stage:
     """The declaration of a table asset; see ``table_asset``."""
 
@@ -109,6 +124,7 @@ class Stage:
     shows: tuple[Show, ...]
     in_process: bool
     transient: frozenset[str]
+    extra_checks: tuple[ExtraCheck, ...] = ()
 
     @property
     def key(self) -> dg.AssetKey:
@@ -163,6 +179,7 @@ def table_asset(
     tags: dict[str, str] | None = None,
     in_process: bool = False,
     transient: Sequence[str] = (),
+    extra_checks: Sequence[ExtraCheck] = (),
 ) -> dg.AssetsDefinition:
     """A partitioned table asset with its contract, conservation and drift checks.
 
@@ -179,12 +196,22 @@ def table_asset(
         deps: further dependencies, for example on the asset's own yesterday.
         in_process: the day's rows are staged, audited and published by this process, batch by batch, without a JVM.
         transient: reasons of rejection that another try may not meet; a day that has any is never left unchanged.
+        extra_checks: checks of this table alone, run on the day once it is published.
     """
     if compute is None:
         assert reads is not None and kernel is not None, "a table asset needs reads and kernel, or compute"
         compute = from_kernel(contract, reads, kernel, tallies)
     stage = Stage(
-        contract, reads, compute, section, version, tuple(settle), tuple(shows), in_process, frozenset(transient)
+        contract,
+        reads,
+        compute,
+        section,
+        version,
+        tuple(settle),
+        tuple(shows),
+        in_process,
+        frozenset(transient),
+        tuple(extra_checks),
     )
     STAGES[contract.table_name()] = stage
     own_deps = [dg.AssetDep(dg.AssetKey(reads.table_name().split("/")))] if reads else []
@@ -205,7 +232,7 @@ def table_asset(
             "row_key": ", ".join(contract.row_key()),
         },
     )
-    checks = _check_specs(stage.key)
+    checks = _check_specs(stage)
 
     @dg.multi_asset(specs=[spec], check_specs=checks, can_subset=True, name="__".join(stage.key.path))
     def run(context: dg.AssetExecutionContext, spark: SparkResource) -> Iterator[Any]:
@@ -233,13 +260,14 @@ def only_stale(context: dg.AssetExecutionContext) -> bool:
     return context.run.tags.get(ONLY_STALE) == "true"
 
 
-def _check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+def _check_specs(stage: Stage) -> list[dg.AssetCheckSpec]:
+    described = CHECKS | {c.name: (c.description, c.blocking) for c in stage.extra_checks}
     with warnings.catch_warnings():
         # partitions on check specs are in preview; without them a range shows one result for all its days
         warnings.simplefilter("ignore", category=dg.PreviewWarning)
         return [
-            dg.AssetCheckSpec(name, asset=key, description=text, blocking=blocking, partitions_def=daily)
-            for name, (text, blocking) in CHECKS.items()
+            dg.AssetCheckSpec(name, asset=stage.key, description=text, blocking=blocking, partitions_def=daily)
+            for name, (text, blocking) in described.items()
         ]
 
 
@@ -274,17 +302,29 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
     if staged.write is None:
         nothing = staged.after_arrow
         after = (lambda _: nothing(lambda: iter(()))) if nothing else staged.after
-        outcome = publish_nothing(run, staged.note, after)
+        outcome = _looked_at(stage, day, publish_nothing(run, staged.note, after))
         return outcome, receipt_metadata(day.table(stage.contract).url, outcome.receipt) | {"note": staged.note}
     if stage.in_process:
-        outcome = run_arrow_stage(run, staged.write, staged.rows_in, staged.after_arrow)
+        outcome = _looked_at(stage, day, run_arrow_stage(run, staged.write, staged.rows_in, staged.after_arrow))
         return outcome, _shown(stage, day, outcome.receipt) if outcome.published else {}
     spark = day.spark
     with spark_tasks(spark, name):
         outcome = run_stage(spark, run, staged.write, staged.rows_in, stage.settle, staged.after)
+        outcome = _looked_at(stage, day, outcome)
         if not outcome.published:
             return outcome, {}
         return outcome, _shown(stage, day, outcome.receipt)
+
+
+def _looked_at(stage: Stage, day: Day, outcome: "Outcome") -> "Outcome":
+    """The outcome with the findings of the table's own checks; a day that is not published has nothing to look at."""
+    from dataset_platform.lake.audit import Finding
+
+    if outcome.published:
+        found = [c.find(day) for c in stage.extra_checks]
+    else:
+        found = [Finding(c.name, False, "the day was not published") for c in stage.extra_checks]
+    return replace(outcome, findings=[*outcome.findings, *found])
 
 
 def _shown(stage: Stage, day: Day, receipt: Receipt) -> Metadata:
@@ -329,7 +369,7 @@ def check_day(stage: Stage, day: Day) -> "list[Finding]":
         line = f"{stage.reads.table_name()} has changed since; materialize this day again"
         conservation = replace(conservation, passed=False, message=f"{conservation.message}; {line}")
     drift = drift_finding(receipt, receipts.trailing(day.settings.lake, stage.contract, day.key))
-    return [contract, conservation, drift]
+    return [contract, conservation, drift, *(c.find(day) for c in stage.extra_checks)]
 
 
 def _counts_files(stage: Stage) -> bool:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from dataset_platform import contracts
 from dataset_platform.contracts import Contract
+from dataset_platform_tests.contracts import driving_rows
 
 DAY = "2026-01-05"
 _POINTER = {"file": "web/2026/01/05/a.warc.gz", "offset": 512, "length": 300}
@@ -128,6 +129,7 @@ _GOOD: dict[type[Contract], dict[str, Any]] = {
         "prompt_tokens": 9,
         "cost_usd": None,
     },
+    **driving_rows.GOOD,
 }
 
 
