@@ -29,7 +29,7 @@ $(TESTED): $(READY)
 	PYTHON="$(PYTHON)" VENV="$(VENV)" sh deploy/setup.sh ".[dev]"
 	@touch $@
 
-demo: $(READY) ## Run the whole graph on a sample, or on your WARC files: make demo INPUT=<folder, glob or s3 URL> [DAY=2026-01-05]
+demo: $(READY) ## Run the whole graph on a sample, or on your WARC files and TFRecords: make demo INPUT=<folder, glob or s3 URL> [DAY=2026-01-05]
 	@$(BIN)/dataset-platform demo $(if $(INPUT),--input '$(INPUT)') $(if $(DAY),--day $(DAY))
 
 ui: $(READY) ## Open Dagster on the lake that the demo or materialize filled: make ui [PORT=3000]

@@ -15,7 +15,7 @@ from dataset_platform.errors import PlatformError
 
 app = typer.Typer(
     name="dataset-platform",
-    help="Turn raw crawls and questions into checked, traceable training data, day by day.",
+    help="Turn raw crawls, driving logs and questions into checked, traceable training data, day by day.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -82,13 +82,16 @@ def check(selection: Selection = "*", partitions: Partitions = "", as_json: Json
 )
 def demo(
     input_: Annotated[
-        str, typer.Option("--input", "-i", metavar="PATH", help="Folder, glob or s3:// URL of WARC files of your own.")
+        str,
+        typer.Option(
+            "--input", "-i", metavar="PATH", help="Folder, glob or s3:// URL of WARC files or TFRecords of your own."
+        ),
     ] = "",
     day: Annotated[str, typer.Option("--day", help="Day of files whose path carries no date; today by default.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Add to what the home holds instead of starting empty.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the whole graph once: on a sample made here, or on WARC files of your own.
+    """Run the whole graph once: on a sample made here, or on WARC files and TFRecords of your own.
 
     With --input the home is emptied first if an earlier demo filled it, so that the table shows your data alone.
     """
@@ -101,14 +104,18 @@ def demo(
 def trace(
     target: Annotated[
         str,
-        typer.Argument(metavar="DOC_ID|URL|TRACE_ID|QUESTION_ID", help="32 hex digits, a page's URL, or data set/id."),
+        typer.Argument(
+            metavar="DOC_ID|URL|TRACE_ID|QUESTION_ID|FRAME_ID",
+            help="32 hex digits, a page's URL, data set/id, or a scenario or scenario:step.",
+        ),
     ],
     show: Annotated[bool, typer.Option("--raw", help="Also print the head of the record's bytes.")] = False,
     as_json: Json = False,
 ) -> None:
     """Follow a document from token shard to raw bytes, or name the stage, rule and measure that dropped it.
 
-    Of a question or a self-correction trace: the conversation, with what was judged and decided after each answer.
+    Of a question or a self-correction trace: the conversation, with what was judged and decided after each answer. Of a
+    driving frame, scenario or reasoning trace: its record, and what each stage made of it.
     """
     from dataset_platform.cli.trace import run_trace
 

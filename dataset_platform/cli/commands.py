@@ -92,7 +92,11 @@ def _nothing_to_do(report: runs.Report, days: list[str]) -> str:
     dated = [a for a in report.assets if a.partition]
     if dated and not any(a.rows_in for a in dated):
         span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-        roots = {"web/raw_warcs": ("WARC", "web"), "self_correction/questions": ("question", "questions")}
+        roots = {
+            "web/raw_warcs": ("WARC", "web"),
+            "driving/raw_tfrecords": ("TFRecord", "waymo/tfrecords"),
+            "self_correction/questions": ("question", "questions"),
+        }
         for key, (what, lane) in roots.items():
             listed = [a for a in dated if a.key == key]
             if listed:
@@ -101,12 +105,13 @@ def _nothing_to_do(report: runs.Report, days: list[str]) -> str:
                     f"Put {what} files below {join(settings.raw, lane)}/yyyy/mm/dd/, or name other days."
                 )
         return f"error: no input on the days asked for: {dated[0].key}: {dated[0].note}."
-    read = [a for a in report.assets if a.key == "web/documents" and a.rows_in]
-    if read and all(a.rows_quarantined == a.rows_in for a in read):
-        return (
-            "error: nothing in the input could be read as WARC; every piece is in quarantine. "
-            f"The causes: {_quarantine_causes(settings, [a.partition or '' for a in read])}."
-        )
+    for key, what in (("web/documents", "WARC"), ("driving/bronze_frames", "TFRecord")):
+        read = [a for a in report.assets if a.key == key and a.rows_in]
+        if read and all(a.rows_quarantined == a.rows_in for a in read):
+            return (
+                f"error: nothing in the input could be read as {what}; every piece is in quarantine. "
+                f"The causes: {_quarantine_causes(settings, [a.partition or '' for a in read])}."
+            )
     return ""
 
 

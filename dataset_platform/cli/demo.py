@@ -1,29 +1,22 @@
-"""``demo``: the whole graph on a sample made here, or on the user's own WARC files."""
+"""``demo``: the whole graph on a sample made here, or on the user's own WARC files and TFRecords."""
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from dataset_platform.cli import commands, output, runs
+from dataset_platform.cli import commands, demo_input, output, runs
 from dataset_platform.config import load_config
-from dataset_platform.errors import ConfigError, InputError
-from dataset_platform.lake import storage
-from dataset_platform.lake.inventory import DEFAULT_SOURCE, WARC_SUFFIXES
-from dataset_platform.settings import Settings, day_path, is_url, join, parse_day
+from dataset_platform.errors import ConfigError
+from dataset_platform.settings import Settings, is_url, parse_day
 
 SAMPLE_DAYS = (date(2026, 1, 5), date(2026, 1, 6))
 MARKER = "demo.json"
-# yyyy/mm/dd, yyyy-mm-dd, yyyymmdd and the 14 digits of CommonCrawl's file names
-DATES = re.compile(r"(?<!\d)(20\d{2})([-/]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?:\d{6})?(?!\d)")
 
 
 def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
@@ -37,31 +30,33 @@ def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
             "The demo writes below its home only.", "Unset DATASET_PLATFORM_RAW, _LAKE and _ARTIFACTS for it."
         )
     if source:
-        found = find_input(source)
-        if not keep and any(not is_url(path) and Path(path).is_relative_to(home) for path in found):
+        kinds = demo_input.find_input(source)
+        if not keep and any(not is_url(path) and Path(path).is_relative_to(home) for path in kinds):
             raise ConfigError(f"{source} lies in {home}, which the demo would empty.", "Move it out, or add --keep.")
         default = parse_day(day).isoformat() if day else datetime.now(UTC).date().isoformat()
-        named = len(str(Path(source).resolve())) if not is_url(source) and Path(source).is_dir() else 0
         # of a local path only what the user named counts: a date in the name of a home folder is not the crawl's
-        dated = {path: day_of(path[named:] if named else path_as_named(path, source), default) for path in found}
+        dated = {path: demo_input.day_of(demo_input.path_as_named(path, source), default) for path in kinds}
         prepare_home(settings, {"input": source}, keep)
-        days = place(settings, source, dated)
-        output.announce(f"{len(found)} WARC files on {len(days)} days, linked below {join(settings.raw, 'web')}")
+        days = demo_input.place(settings, source, dated, kinds)
+        output.announce(f"{demo_input.counted(kinds.values())} on {len(days)} days, linked below {settings.raw}")
+        selection = ",".join(sorted({kind.selection for kind in kinds.values()}))
     else:
+        from dataset_platform.demo.driving.write import write_driving_sample
         from dataset_platform.demo.questions import write_questions
         from dataset_platform.demo.sample import write_sample
 
         prepare_home(settings, {"sample": [d.isoformat() for d in SAMPLE_DAYS]}, keep)
         write_sample(Path(settings.raw), SAMPLE_DAYS)
         write_questions(Path(settings.raw), SAMPLE_DAYS)
+        write_driving_sample(Path(settings.raw), SAMPLE_DAYS)
         days = [d.isoformat() for d in SAMPLE_DAYS]
         output.announce(f"sample of {len(days)} days written below {settings.raw}")
-        output.announce("self_correction: the simulated model answers, no real one; use materialize to ask yours")
+        output.announce("the simulated model answers, no real one; use materialize to ask yours")
+        selection = "*"
     from dataset_platform.partitions import day_range
 
     days = [d for d in day_range(f"{days[0]}:{days[-1]}") if d in set(days)]
-    # files of one's own are WARC files: the other lanes have nothing to do then
-    keys = runs.select("web/*,tokens/*" if source else "*")
+    keys = runs.select(selection)
     with output.progress(), demo_model():
         report = runs.materialize(keys, days, on_run=output.run_lines, only_stale=True)
     report.outputs = commands.outputs()
@@ -98,66 +93,6 @@ def closing(report: runs.Report) -> None:
     )
 
 
-def find_input(source: str) -> list[str]:
-    """WARC files of a folder, glob or URL, sorted. A file named by itself is taken whatever its name.
-
-    Raises:
-        InputError: nothing is there; says what was looked for.
-    """
-    named = ", ".join(f"*{s}" for s in WARC_SUFFIXES)
-    if is_url(source):
-        base = re.split(r"[*?\[]", source)[0]
-        prefix = base if base == source else base.rsplit("/", 1)[0]
-        files = [e.path for e in storage.list_files(prefix)]
-        if base != source:
-            files = [f for f in files if fnmatch.fnmatch(f, source)]
-        elif files != [source]:
-            files = [f for f in files if f.lower().endswith(WARC_SUFFIXES)]
-    elif Path(source).is_file():
-        files = [str(Path(source).resolve())]
-    elif Path(source).is_dir():
-        files = [e.path for e in storage.list_files(str(Path(source).resolve()))]
-        files = [f for f in files if f.lower().endswith(WARC_SUFFIXES)]
-    else:
-        files = [str(Path(f).resolve()) for f in glob.glob(source, recursive=True) if Path(f).is_file()]
-    if not files:
-        what = (
-            "is not there"
-            if not is_url(source) and not glob.has_magic(source) and not Path(source).exists()
-            else "has none"
-        )
-        raise InputError(f"No WARC files: {source} {what}.", f"Name a folder, glob or s3:// URL with {named} files.")
-    return sorted(files)
-
-
-def day_of(path: str, default: str) -> str:
-    """The day that a path carries, the last one in it; ``default`` when it carries none that is a partition.
-
-    Raises:
-        ConfigError: ``default`` lies off the partition axis.
-    """
-    from dataset_platform.partitions import daily, day_range
-
-    for year, _, month, day in reversed(DATES.findall(path)):
-        try:
-            found = date(int(year), int(month), int(day)).isoformat()
-        except ValueError:
-            continue
-        if daily.has_partition_key(found):
-            return found
-    day_range(default)
-    return default
-
-
-def path_as_named(path: str, source: str) -> str:
-    """The part of a found file's path that the user wrote or that lies below it."""
-    if is_url(source):
-        return path
-    fixed = re.split(r"[*?\[]", source)[0]
-    base = str(Path(fixed if fixed == source else os.path.dirname(fixed) or ".").resolve())
-    return source if Path(source).is_file() else path.removeprefix(base)
-
-
 def prepare_home(settings: Settings, what: dict[str, object], keep: bool) -> None:
     """Make the home ready: empty it if another demo filled it, leave it if the same sample is there already.
 
@@ -181,35 +116,3 @@ def prepare_home(settings: Settings, what: dict[str, object], keep: bool) -> Non
     # the marker says that all of this came from demos and may go: never put it beside somebody's own data
     if before is not None or not filled:
         marker.write_text(json.dumps({"kept": True} if keep and filled else what))
-
-
-def place(settings: Settings, source: str, dated: dict[str, str]) -> list[str]:
-    """Put the user's files where raw data lies: links to local files, copies of remote ones. Returns the days.
-
-    A folder below the named one becomes the source's name, as it would in raw storage.
-    """
-    root = source if is_url(source) else str(Path(source).resolve()) if Path(source).is_dir() else ""
-    taken: set[str] = set()
-    for path, day in dated.items():
-        parts = (
-            path[len(root.rstrip("/")) + 1 :].split("/") if root and path.startswith(root) else [path.rsplit("/", 1)[1]]
-        )
-        folders = [p for p in parts[:-1] if not DATES.fullmatch(p) and not re.fullmatch(r"\d{1,4}", p)]
-        folders = [re.sub(r"[^\w .-]", "_", p).lstrip(" .-") or DEFAULT_SOURCE for p in folders]
-        name, suffix = parts[-1], next((s for s in WARC_SUFFIXES if parts[-1].lower().endswith(s)), "")
-        if not suffix:
-            name, suffix = f"{name}.warc", ".warc"
-        target = join(settings.raw, "web", day_path(day), *folders[:1], name)
-        number = 1
-        while target in taken or (os.path.lexists(target) and (is_url(path) or os.path.realpath(target) != path)):
-            number += 1
-            stem = name[: -len(suffix)]
-            target = join(settings.raw, "web", day_path(day), *folders[:1], f"{stem}-{number}{suffix}")
-        taken.add(target)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if is_url(path):
-            with storage.open_input(path)[0] as stream, open(target, "wb") as sink:
-                shutil.copyfileobj(stream, sink, 1 << 20)
-        elif not os.path.lexists(target):
-            os.symlink(path, target)
-    return sorted(set(dated.values()))

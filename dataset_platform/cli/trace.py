@@ -1,4 +1,4 @@
-"""``trace``: the way of one document, printed."""
+"""``trace``: the way of one document, frame or conversation, printed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 from dataset_platform.cli import output
 from dataset_platform.lake.conversations import Conversation, find_conversations
+from dataset_platform.lake.frame_tracing import find_frames
 from dataset_platform.lake.tracing import Trace, trace
 from dataset_platform.settings import Settings
 
@@ -20,7 +21,7 @@ def run_trace(target: str, show_raw: bool, as_json: bool) -> int:
         if as_json:
             print(json.dumps({"conversations": [c.as_dict() for c in conversations]}, default=str), flush=True)
         return 0
-    traces = trace(settings, target)
+    traces = find_frames(settings, target) or trace(settings, target)
     for one in traces:
         _print(one, show_raw)
     if as_json:
@@ -60,7 +61,8 @@ def _print_conversation(of: Conversation, show_raw: bool) -> None:
 def _print(one: Trace, show_raw: bool) -> None:
     say = output.out.print
     say(f"[bold]{one.doc_id or 'no doc_id'}[/bold]  {one.day}", soft_wrap=True)
-    say(f"  url        {one.url}", soft_wrap=True, markup=False)
+    if one.url is not None:
+        say(f"  url        {one.url}", soft_wrap=True, markup=False)
     if one.file is not None:
         span = f"bytes {one.offset}+{one.length if one.length is not None else '?'}"
         kind = f" ({one.offset_kind})" if one.offset_kind else ""

@@ -26,10 +26,12 @@ def open_engine(
     log_folder: str,
     on_progress: Callable[[Stats], None] | None = None,
     say: Callable[[str], None] | None = None,
+    named: str | None = None,
 ) -> tuple[Engine, int]:
     """An engine on the model of ``DATASET_PLATFORM_LLM``, its answers kept in ``log_folder``.
 
     Args:
+        named: another model, in the variable's form.
         say: told in one line what an earlier run left in the log: calls without an answer, a torn or corrupt line.
 
     Returns:
@@ -39,7 +41,7 @@ def open_engine(
     Raises:
         ConfigError: no model is named, its key is missing, or a cost limit meets a model without a price.
     """
-    backend = open_backend(config)
+    backend = open_backend(config, named)
     window = config.concurrency + config.concurrency // 8 + 1
     if isinstance(backend, BatchBackend):
         window = max(window, backend.batch_size)

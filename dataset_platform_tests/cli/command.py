@@ -126,8 +126,8 @@ class Home:
         return [r for r in rows if day is None or r["ingestion_date"].isoformat() == day]
 
     def tables(self) -> dict[str, list[str]]:
-        """All rows of all tables, in an order that does not depend on files."""
-        return {c.table_name(): sorted(repr(row) for row in self.rows(c)) for c in TABLES}
+        """All rows of the web lane's tables, in an order that does not depend on files."""
+        return {c.table_name(): sorted(repr(r) for r in self.rows(c) if r.get("lane", "web") == "web") for c in TABLES}
 
     def versions(self) -> dict[str, int]:
         """The Delta version of each table."""

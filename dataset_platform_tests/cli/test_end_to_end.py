@@ -49,6 +49,16 @@ ALL_ASSETS = {
     "self_correction/traces",
     "self_correction/rts_policy",
     "self_correction/policy_evaluation",
+    "driving/raw_tfrecords",
+    "driving/bronze_frames",
+    "driving/bronze_maps",
+    "driving/camera_images",
+    "driving/silver_frames",
+    "driving/gold_features",
+    "driving/keyframes",
+    "driving/cot_traces",
+    "driving/cot_quality",
+    "driving/cot_annotations",
 }
 WITHOUT_DAYS = {"tokens/tokenizer", "tokens/manifest", "tokens/mixtures", "self_correction/error_classifier"}
 SIMULATED = {"DATASET_PLATFORM_LLM": "simulated"}  # as the demo has it
@@ -275,7 +285,7 @@ def test_tokenizing_on_ray_gives_the_shards_of_spark(demo, ray_engine, tmp_path)
 
 
 def test_every_shard_leads_back_to_the_bytes_of_its_records(demo):
-    shards = sorted(demo.artifacts.rglob("*.parquet"))
+    shards = sorted((demo.artifacts / "tokens").rglob("*.parquet"))
     assert shards
     for shard in shards:
         meta = pq.read_table(shard, columns=["meta"]).column("meta").to_pylist()[0]
@@ -290,7 +300,7 @@ def test_every_shard_leads_back_to_the_bytes_of_its_records(demo):
 
 
 def test_trace_prints_the_way_of_a_document_to_its_shard(demo):
-    shard = min(demo.artifacts.rglob("*.parquet"))
+    shard = min((demo.artifacts / "tokens").rglob("*.parquet"))
     meta = pq.read_table(shard, columns=["meta"]).column("meta").to_pylist()[0]
     result = demo.run("trace", meta["doc_id"], "--json")
     assert result.code == 0, result.stderr

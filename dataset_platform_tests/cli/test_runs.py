@@ -22,6 +22,13 @@ SELF_CORRECTION = [
     f"self_correction/{name}"
     for name in ("error_classifier", "labelled_turns", "policy_evaluation", "questions", "rts_policy", "traces")
 ]
+DRIVING = [
+    f"driving/{name}"
+    for name in (
+        *("bronze_frames", "bronze_maps", "camera_images", "cot_annotations", "cot_quality", "cot_traces"),
+        *("gold_features", "keyframes", "raw_tfrecords", "silver_frames"),
+    )
+]
 DAYS = ["2026-01-05", "2026-01-06", "2026-01-07"]
 HOLDER = """
 import sys
@@ -66,7 +73,7 @@ def test_every_step_of_the_graph_needs_only_earlier_ones():
 @pytest.mark.parametrize(
     ("selection", "keys"),
     [
-        ("*", sorted(SELF_CORRECTION + TOKENS + WEB)),
+        ("*", sorted(DRIVING + SELF_CORRECTION + TOKENS + WEB)),
         ("web/*", WEB),
         ("web/documents", ["web/documents"]),
         ("tokens/manifest, tokens/mixtures", ["tokens/manifest", "tokens/mixtures"]),

@@ -11,7 +11,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dataset_platform import contracts
 from dataset_platform.contracts import (
+    Contract,
     DedupedCorpus,
     Documents,
     FilteredDocuments,
@@ -27,8 +29,14 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ["ray", "torch", "vllm", "delta", "numba", "transformers", "datasets"]
 GRAPH = defs.resolve_asset_graph()
 KEYS = sorted(key.to_user_string() for key in GRAPH.materializable_asset_keys)
+DRIVING = [
+    c
+    for c in vars(contracts).values()
+    if isinstance(c, type) and issubclass(c, Contract) and c.lane_name() == "driving"
+]
 TABLES = {
-    c.table_name(): c for c in (RawWarcs, Documents, FilteredDocuments, DedupedCorpus, LabelledTurns, Questions, Traces)
+    c.table_name(): c
+    for c in (RawWarcs, Documents, FilteredDocuments, DedupedCorpus, LabelledTurns, Questions, Traces, *DRIVING)
 }
 # loads the definitions as a Dagster code server does, and says what that brought along
 PROBE = """

@@ -5,13 +5,13 @@ exist", the rule of WOMD-Reasoning). Facts are made from a row of ``driving/gold
 
 | subject | quantities |
 |---|---|
-| ``ego`` | speed (mps), acceleration (mps2), lane_id (word), lane_type (word), lane_offset (m), speed_limit (mps) |
+| ``ego`` | speed (mps), acceleration (mps2), length (m), lane_id (word), lane_type (word), lane_offset (m), speed_limit (mps) |
 | ``scene`` | vehicle_count, pedestrian_count, cyclist_count (count), risk (word), complexity (word) |
-| ``agent:ID`` | type (word), distance (m), bearing (deg), sector (word), longitudinal (m), lateral (m), speed (mps), relative_heading (deg), relation (word), lane_id (word), gap (m), closing_speed (mps), ttc (s), thw (s), drac (mps2), risk (word) |
+| ``agent:ID`` | type (word), distance (m), bearing (deg), sector (word), longitudinal (m), lateral (m), speed (mps), relative_heading (deg), relation (word), lane_id (word), gap (m), closing_speed (mps), ttc (s), thw (s), drac (mps2), risk (word); conflict_distance (m, along the path to where it crosses at constant velocity), conflict_time, conflict_until (s, when it is there) |
 | ``signal:LANE`` | state (word), distance (m) |
 | ``crosswalk:ID`` | distance (m, along the path), occupied_by (word: comma separated ids) |
 | ``stop_sign:ID`` | distance (m, along the path) |
-| ``path`` | heading_change (deg, of the ego's lane path over its next 60 m), length (m) |
+| ``path`` | length (m; 0 off lanes), heading_change (deg, over its next 60 m), curve_radius, curve_distance (m, of its tightest bend there), left_turn_from, left_turn_until and the like (m, distances between which a drive along it amounts to a turn or a change of lane) |
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
@@ -17,7 +19,7 @@ _TOKENS_PER_WORD = 1.3
 
 
 class SimulatedModel:
-    """Answers by rule; see ``simulated_answers`` for the rule.
+    """Answers by rule: see ``simulated_answers``, and ``kernels/reasoning/simulated`` for levels of driving traces.
 
     The answer is a function of the request alone: of the messages and, above temperature 0, of ``seed`` and ``sample``.
 
@@ -53,10 +55,7 @@ def respond(request: Request) -> Completion:
         FatalError: as ``complete``.
     """
     if request.schema is not None:
-        try:
-            text = orjson.dumps(example(request.schema)).decode()
-        except ValueError as e:
-            raise FatalError(f"The simulated model finds no value for the schema: {e}", "Name a real model.") from None
+        text = orjson.dumps(_value(request, request.schema)).decode()
     else:
         drawn = f"{request.seed}/{request.sample}" if request.temperature > 0 else ""
         text = answer(request.messages, drawn)
@@ -70,6 +69,19 @@ def respond(request: Request) -> Completion:
         text = " ".join(words)
     prompt = sum(_tokens(m.content) for m in request.messages)
     return Completion(text, reason, Usage(prompt, _tokens(text)), "simulated")
+
+
+def _value(request: Request, schema: Mapping[str, Any]) -> Any:
+    # imported late: the lanes' rules are no light import, and most uses of this model need none of them
+    from dataset_platform.kernels.reasoning import simulated as reasoning
+
+    asked = [m.content for m in request.messages if m.role == "user"]
+    if (level := reasoning.answer(schema, asked)) is not None:
+        return level
+    try:
+        return example(schema)
+    except ValueError as e:
+        raise FatalError(f"The simulated model finds no value for the schema: {e}", "Name a real model.") from None
 
 
 def _tokens(text: str) -> int:

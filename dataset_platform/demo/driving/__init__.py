@@ -1,0 +1,1 @@
+"""Synthetic driving scenes: roads drawn by rule, cars that follow Treiber's IDM, signals, pedestrians and cyclists."""

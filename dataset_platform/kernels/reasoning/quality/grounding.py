@@ -1,0 +1,226 @@
+"""Groundedness: do the numbers, agents, lights and lanes that a trace states exist among the facts? G1 to G5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dataset_platform.contracts.driving import SIGNAL_STATES
+from dataset_platform.kernels.reasoning.facts import Facts
+from dataset_platform.kernels.reasoning.quality.claims import Claim, field_claims, resolve, within
+from dataset_platform.kernels.reasoning.quality.ledger import Ledger
+from dataset_platform.kernels.reasoning.quality.wording import (
+    agent_references,
+    lane_references,
+    light_claims,
+    number_claims,
+)
+from dataset_platform.kernels.reasoning.trace import LEVELS, CoTTrace
+from dataset_platform.kernels.reasoning.view import LoggedFuture, PlanView
+
+REASONING = ("scene_description", "situation_assessment", "justification")
+"""Levels that may only speak of what is known now."""
+LEAK_TIMES_S = (1.0, 2.0, 3.0, 5.0, 8.0)
+LEAK_TOLERANCES = {"m": 0.06, "mps": 0.06}
+SECTORS = ("ahead", "ahead_left", "left", "behind_left", "behind", "behind_right", "right", "ahead_right")
+SECTOR_SLACK_DEG = 5.0
+STATE_CLASS = {s: next((c for c in ("stop", "caution", "go") if s.endswith(c)), "unknown") for s in SIGNAL_STATES}
+
+
+def all_claims(trace: CoTTrace, facts: Facts) -> list[Claim]:
+    """Numbers that fields and texts of a trace state, by level."""
+    claims = list(field_claims(trace))
+    for level in LEVELS:
+        claims += number_claims(level, getattr(trace, level).text, facts)
+    return claims
+
+
+def judge_grounding(
+    ledger: Ledger, trace: CoTTrace, facts: Facts, view: PlanView, future: LoggedFuture | None
+) -> list[Claim]:
+    """Judge G1 to G5; returns the numeric claims."""
+    claims = all_claims(trace, facts)
+    own = own_values(trace)
+    unmatched = [c for c in claims if not _judge_number(ledger, c, facts, own)]
+    ledger.share("number_groundedness")
+    _judge_agents(ledger, trace, facts)
+    _judge_lights(ledger, trace, facts)
+    _judge_lanes(ledger, trace, facts, view)
+    if future is not None:
+        _judge_leaks(ledger, trace, [c for c in unmatched if c.level in REASONING], facts, future)
+    ledger.none(("light_state_accuracy", "lane_accuracy", "future_leak"))
+    return claims
+
+
+def own_values(trace: CoTTrace) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Numbers that levels 3 to 5 may state because the trace itself predicts or plans them, by level and unit."""
+    predictions = trace.behavior_prediction.predictions
+    waypoints = trace.trajectory_plan.waypoints
+    x, y = (np.array([getattr(w, n) for w in waypoints]) for n in ("x_m", "y_m"))
+    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+    times = tuple(w.t_s for w in waypoints)
+    speeds = tuple(w.speed_mps for w in waypoints)
+    plan = {"s": times, "mps": speeds, "m": (*travelled.tolist(), *np.abs(x).tolist(), *np.abs(y).tolist())}
+    expected = {
+        "share": tuple(p.probability for p in predictions),
+        "s": (3.0,),
+        "m": tuple(v for p in predictions for v in (abs(p.x_3s_m), abs(p.y_3s_m), float(np.hypot(p.x_3s_m, p.y_3s_m)))),
+    }
+    confidence = {"share": (trace.justification.confidence,)}
+    return {
+        "behavior_prediction": expected,
+        "trajectory_plan": plan,
+        "justification": {**plan, **confidence},
+    }
+
+
+def _judge_number(ledger: Ledger, claim: Claim, facts: Facts, own: dict[str, dict[str, tuple[float, ...]]]) -> bool:
+    metric = "number_groundedness"
+    stated = f"{claim.value:.4g} {claim.unit}"
+    fact = None if claim.own else resolve(claim, facts)
+    if fact is not None:
+        subject, quantity, value = fact
+        return ledger.judge(metric, claim.level, claim.shown, stated, f"{subject} {quantity} {value:.4g}", True)
+    values = own.get(claim.level, {}).get(claim.unit, ())
+    if any(_is_own(claim, v) for v in values):
+        return ledger.judge(metric, claim.level, claim.shown, stated, "the trace's own prediction or plan", True)
+    known = next(
+        ((s, q, v) for s in claim.subjects for q in claim.quantities if (v := facts.value(s, q)) is not None), None
+    )
+    found = None if known is None else f"{known[0]} {known[1]} {known[2]:.4g}"
+    return ledger.judge(metric, claim.level, claim.shown, stated, found, False)
+
+
+def _is_own(claim: Claim, value: float) -> bool:
+    return abs(claim.value - value) <= 0.0051 if claim.unit == "share" else within(claim.value, value, claim.unit)
+
+
+def _judge_agents(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
+    for level, agent_id, claim, wanted in _mentions(trace):
+        subject = f"agent:{agent_id}"
+        kind = facts.word(subject, "type")
+        found = None if kind is None else " ".join([kind, *(str(facts.word(subject, q)) for q in wanted if q != "type")])
+        passed = kind is not None and all(_fits(facts, subject, q, v) for q, v in wanted.items())
+        ledger.judge("agent_reference_precision", level, claim, " ".join([str(agent_id), *wanted.values()]), found, passed)
+    precision = ledger.share("agent_reference_precision")
+    ledger.metrics["hallucinated_agent_rate"] = None if precision is None else 1 - precision
+
+
+def _mentions(trace: CoTTrace) -> Iterator[tuple[str, int, str, dict[str, str]]]:
+    for agent in trace.scene_description.agents:
+        wanted = {"type": agent.object_type, "sector": agent.sector}
+        yield "scene_description", agent.agent_id, "describes an agent", wanted
+    for risk in trace.situation_assessment.risks:
+        yield "situation_assessment", risk.agent_id, "judges an agent", {"relation": risk.relation}
+    for prediction in trace.behavior_prediction.predictions:
+        yield "behavior_prediction", prediction.agent_id, "predicts an agent", {}
+    for item in (*trace.justification.causes, *trace.justification.alternatives):
+        if item.agent_id is not None:
+            yield "justification", item.agent_id, "cites an agent", {}
+    for level in LEVELS:
+        text = getattr(trace, level).text
+        for ref in agent_references(text):
+            wanted = {} if ref.kind == "agent" else {"type": ref.kind}
+            yield level, int(ref.subject[6:]), f"names {text[ref.start : ref.end]}", wanted
+
+
+def _fits(facts: Facts, subject: str, quantity: str, word: str) -> bool:
+    known = facts.word(subject, quantity)
+    if known is None or known == word:
+        return known == word
+    bearing = facts.value(subject, "bearing")
+    if quantity != "sector" or bearing is None:
+        return False
+    apart = abs((bearing - 45.0 * SECTORS.index(word) + 180) % 360 - 180)
+    return apart <= 22.5 + SECTOR_SLACK_DEG
+
+
+def _judge_lights(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
+    metric = "light_state_accuracy"
+    signal = trace.scene_description.signal
+    if signal is not None:
+        known = facts.word(f"signal:{signal.lane_id}", "state")
+        ledger.judge(metric, "scene_description", f"signal of lane {signal.lane_id}", signal.state, known, signal.state == known)
+    for level in LEVELS:
+        for subject, state, words, _ in light_claims(getattr(trace, level).text, facts):
+            known = facts.word(subject, "state")
+            ledger.judge(metric, level, words, state, known, known is not None and STATE_CLASS[known] == state)
+    ledger.share(metric)
+
+
+def _judge_lanes(ledger: Ledger, trace: CoTTrace, facts: Facts, view: PlanView) -> None:
+    metric, one = "lane_accuracy", "scene_description"
+    scene = trace.scene_description
+    lane = facts.word("ego", "lane_id")
+    if scene.lane_id is not None or lane is not None:
+        ledger.judge(metric, one, "the ego's lane", scene.lane_id, lane, str(scene.lane_id) == str(lane))
+    if scene.lane_type is not None:
+        kind = facts.word("ego", "lane_type")
+        ledger.judge(metric, one, "type of the ego's lane", scene.lane_type, kind, scene.lane_type == kind)
+    limit = facts.value("ego", "speed_limit")
+    if scene.speed_limit_mps is not None:
+        passed = limit is not None and within(scene.speed_limit_mps, limit, "mps")
+        ledger.judge(metric, one, "the speed limit", scene.speed_limit_mps, limit, passed)
+    known = {str(lane.lane_id) for lane in view.lanes} | {str(i) for i in view.path_lanes}
+    known |= {s.split(":")[1] for s in facts.subjects if s.startswith("signal:")}
+    known |= {str(facts.word(s, "lane_id")) for s in facts.subjects}
+    for level in LEVELS:
+        for lane_id, _ in lane_references(getattr(trace, level).text):
+            there = str(lane_id) in known
+            ledger.judge(metric, level, f"names lane {lane_id}", lane_id, "a lane of the scene" if there else None, there)
+    ledger.share(metric)
+
+
+def _judge_leaks(
+    ledger: Ledger, trace: CoTTrace, unmatched: list[Claim], facts: Facts, future: LoggedFuture
+) -> None:
+    """Claims of the reasoning levels that no fact supports but a value of the logged future does, to the decimal."""
+    metric = "future_leak"
+    steps = [int(np.argmin(np.abs(future.times_s - t))) for t in LEAK_TIMES_S if len(future.times_s) and t <= future.times_s[-1] + 0.05]
+    for claim in unmatched:
+        known = [(s, float(v)) for s in claim.subjects for v in _future_values(s, claim, future, steps)]
+        hit = next(((s, v) for s, v in known if abs(abs(claim.value) - v) <= LEAK_TOLERANCES[claim.unit]), None)
+        if hit is not None:
+            ledger.judge(metric, claim.level, claim.shown, claim.value, f"{hit[0]} {hit[1]:.4g} later in the log", False)
+    for level in REASONING:
+        for subject, state, words, _ in light_claims(getattr(trace, level).text, facts):
+            _judge_light_leak(ledger, level, subject, state, words, facts, future)
+    signal = trace.scene_description.signal
+    if signal is not None:
+        subject = f"signal:{signal.lane_id}"
+        _judge_light_leak(ledger, "scene_description", subject, STATE_CLASS[signal.state], signal.state, facts, future)
+    leaks = len(ledger.records(metric))
+    reasoned = sum(c["level"] in REASONING for c in ledger.claims if c["metric"] in ("number_groundedness", "light_state_accuracy"))
+    ledger.metrics[metric] = leaks / max(reasoned, leaks, 1)
+
+
+def _future_values(subject: str, claim: Claim, future: LoggedFuture, steps: list[int]) -> list[float]:
+    if claim.unit not in LEAK_TOLERANCES:
+        return []
+    if subject == "ego":
+        return future.speed_mps[steps].tolist() if claim.unit == "mps" else []
+    if not subject.startswith("agent:"):
+        return []
+    rows = np.flatnonzero(future.agent_id == int(subject[6:]))
+    if not len(rows):
+        return []
+    x, y = future.agents_x_m[rows[0]], future.agents_y_m[rows[0]]
+    if claim.unit == "m":
+        values = np.hypot(x - future.x_m, y - future.y_m)
+    else:
+        values = np.hypot(np.gradient(x, future.times_s), np.gradient(y, future.times_s))
+    values = values[steps]
+    return values[np.isfinite(values)].tolist()
+
+
+def _judge_light_leak(
+    ledger: Ledger, level: str, subject: str, state: str | None, words: str, facts: Facts, future: LoggedFuture
+) -> None:
+    known = facts.word(subject, "state")
+    if known is None or STATE_CLASS[known] == state:
+        return
+    rows = np.flatnonzero(future.signal_lane_id == int(subject.split(":")[1]))
+    later = {STATE_CLASS[SIGNAL_STATES[int(c)]] for c in future.signal_state[rows].ravel() if c >= 0}
+    if state in later:
+        ledger.judge("future_leak", level, words, state, f"{subject} {state} later in the log", False)

@@ -1,0 +1,306 @@
+"""Traces by rules, by a model over HTTP, and by both: routes, escalation, repair, pictures, and what it all costs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from dataset_platform.config import LLMConfig, ModelPrice
+from dataset_platform.contracts import CotTraces
+from dataset_platform.engines.cot_runs import CotJob, run_cot, standard_job
+from dataset_platform.engines.cot_writer import Keyframe
+from dataset_platform.engines.judge_runs import ToJudge, run_judge
+from dataset_platform.kernels.reasoning.quality.evaluate import VALIDATORS, failing_validators
+from dataset_platform.kernels.reasoning.settings import ReasoningConfig, RouteConfig
+from dataset_platform.kernels.reasoning.trace import LEVEL_MODELS, LEVELS, CoTTrace
+from dataset_platform.llm.backends.openai_http import OpenAIHTTP
+from dataset_platform.llm.backends.simulated import SimulatedModel
+from dataset_platform.llm.engine import Engine
+from dataset_platform.llm.errors import BudgetReached, FatalError
+from dataset_platform.llm.ledger import Ledger, PriceList
+from dataset_platform.llm.request import Completion, Request
+from dataset_platform.llm.response_log import ResponseLog
+from dataset_platform_tests.kernels.reasoning.llm_scene import hand_trace, keyframes
+from dataset_platform_tests.llm.fault_server import FaultServer, serving
+from dataset_platform_tests.llm.level_answers import spoiled
+
+PRICES = PriceList({"m": ModelPrice(input=1.0, output=2.0), "careless": ModelPrice(input=0.1, output=0.1)})
+FRAMES = keyframes(24)
+SCHEMA = CotTraces.labelled_schema().remove_metadata()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving() as running:
+        yield running
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    parts = sorted(folder.glob("*.parquet"))
+    assert all(pq.read_schema(p).equals(SCHEMA) for p in parts)
+    return [row for part in parts for row in pq.read_table(part).to_pylist()]
+
+
+def config(generator: str = "llm", **fields: Any) -> ReasoningConfig:
+    route = {n: fields.pop(n) for n in tuple(fields) if n in RouteConfig.model_fields}
+    return ReasoningConfig(generator=generator, route=RouteConfig(**route), **fields)
+
+
+def run(
+    path: Path,
+    job: CotJob,
+    frames: list[Keyframe] = FRAMES,
+    llm: Any = None,
+    cheap: Any = None,
+    log: Path | None = None,
+    ledger: Ledger | None = None,
+    settings: LLMConfig | None = None,
+) -> list[dict[str, Any]]:
+    """The rows of a run; ``llm`` and ``cheap`` are backends."""
+
+    async def work() -> None:
+        shared, limits = ledger or Ledger(PRICES), settings or LLMConfig(concurrency=8)
+        kept = None if log is None else ResponseLog(str(log))
+        if llm is None:
+            await run_cot(iter(frames), job, None, 4, str(path))
+            return
+        async with Engine(llm, limits, shared, kept) as engine:
+            if cheap is None:
+                await run_cot(iter(frames), job, engine, 9, str(path))
+            else:
+                async with Engine(cheap, limits, shared) as cheap_engine:
+                    await run_cot(iter(frames), job, engine, 9, str(path), cheap_engine=cheap_engine)
+
+    asyncio.run(work())
+    return rows_of(path)
+
+
+def http(server: FaultServer, model: str = "m") -> OpenAIHTTP:
+    return OpenAIHTTP(server.base_url, model, timeout_s=20.0, concurrency=8)
+
+
+def kept(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [r for r in rows if r["reason"] is None]
+
+
+def test_rules_need_no_model(tmp_path):
+    rows = run(tmp_path, standard_job(config("rules"), len(FRAMES)))
+    assert [r["trace_id"] for r in rows] == [f.trace_id for f in FRAMES]
+    for row, frame in zip(rows, FRAMES, strict=True):
+        trace = CoTTrace.model_validate_json(row["trace"])
+        assert (trace.trace_id, trace.frame_id, row["text"]) == (frame.trace_id, frame.frame_id, trace.text())
+        assert (row["generator"], row["route"], row["model"], row["calls"], row["cost_usd"]) == (
+            *("rules", "configured", "rules", 0, 0.0),
+        )
+        assert not row["simulated"] and row["created_at"] is None
+        assert row["failed_validators"] == failing_validators(trace, frame.facts, frame.view)
+
+
+def test_blocks_keep_the_order_of_the_keyframes(tmp_path, monkeypatch):
+    monkeypatch.setattr("dataset_platform.engines.cot_runs.BLOCK_KEYFRAMES", 7)
+    rows = run(tmp_path, standard_job(config("llm"), len(FRAMES)), llm=SimulatedModel(latency_s=0.002))
+    assert [r["trace_id"] for r in rows] == [f.trace_id for f in FRAMES]
+    assert len(list(tmp_path.glob("*.parquet"))) == 4
+
+
+def test_a_model_writes_five_levels_and_the_row_says_what_they_cost(tmp_path, server):
+    server.set()
+    rows = run(tmp_path, standard_job(config("llm"), len(FRAMES)), llm=http(server))
+    assert len(kept(rows)) == len(FRAMES), [r["detail"] for r in rows]
+    counts = server.counts()
+    assert counts["calls"] == 5 * len(FRAMES) == sum(r["calls"] for r in rows)
+    assert sum(r["prompt_tokens"] + r["completion_tokens"] for r in rows) == counts["billed_tokens"]
+    for row in rows:
+        assert (row["generator"], row["route"], row["model"]) == ("llm", "configured", "m")
+        assert row["cost_usd"] == pytest.approx((row["prompt_tokens"] + 2 * row["completion_tokens"]) / 1e6)
+        assert row["created_at"] is not None
+
+
+def test_the_simulated_model_says_so_in_every_row_and_level(tmp_path):
+    rows = run(tmp_path, standard_job(config("llm"), len(FRAMES)), llm=SimulatedModel())
+    assert len(kept(rows)) == len(FRAMES), [r["detail"] for r in rows]
+    for row in rows:
+        trace = CoTTrace.model_validate_json(row["trace"])
+        assert row["simulated"] and row["model"] == "simulated"
+        assert all(getattr(trace, level).text.startswith("[simulated] ") for level in LEVELS)
+
+
+def test_a_level_that_is_not_so_is_mended_in_one_turn(tmp_path, server):
+    server.set()
+    rows = run(tmp_path, standard_job(config("llm"), 6), FRAMES[:6], http(server, "mending"))
+    assert len(kept(rows)) == 6 and {r["calls"] for r in rows} == {10}
+    plain = run(tmp_path / "plain", standard_job(config("llm"), 6), FRAMES[:6], http(server))
+    assert [r["trace"] for r in rows] == [r["trace"] for r in plain]
+
+
+def test_a_level_that_cannot_be_mended_rejects_its_trace_by_name(tmp_path, server):
+    server.set()
+    rows = run(tmp_path, standard_job(config("llm"), 6), FRAMES[:6], http(server, "stubborn"))
+    assert {r["reason"] for r in rows} == {"invalid_level"} and all(r["trace"] is None for r in rows)
+    assert all("trajectory_plan" in r["detail"] and "5.0 m from the ego" in r["detail"] for r in rows)
+    assert {r["frame_id"] for r in rows} == {f.frame_id for f in FRAMES[:6]} and all(r["file"] for r in rows)
+    assert server.counts()["calls"] == 6 * 5, "the levels below an unusable one were asked for all the same"
+
+
+def test_a_call_that_fails_for_good_rejects_its_trace(tmp_path, server):
+    server.set(share_500=0.6)
+    settings = LLMConfig(concurrency=8, max_attempts=1, max_error_share=1.0)
+    rows = run(tmp_path, standard_job(config("llm"), len(FRAMES)), llm=http(server), settings=settings)
+    assert {r["reason"] for r in rows} <= {None, "retries_exhausted"} and len(rows) == len(FRAMES)
+    assert [r["trace_id"] for r in rows] == [f.trace_id for f in FRAMES]
+
+
+def test_the_budget_ends_the_run_and_the_answers_are_kept(tmp_path, server):
+    server.set()
+    job = standard_job(config("llm"), len(FRAMES))
+    with pytest.raises(BudgetReached):
+        run(tmp_path / "a", job, llm=http(server), log=tmp_path / "log", ledger=Ledger(PRICES, max_tokens=60_000))
+    spent = server.counts()
+    assert 0 < spent["billed_tokens"] <= 60_000
+    rows = run(tmp_path / "b", job, llm=http(server), log=tmp_path / "log")
+    assert len(kept(rows)) == len(FRAMES)
+    assert set(server.counts()["answered"].values()) == {1}, "an answer that was kept was asked for again"
+    assert sum(r["calls"] for r in rows) == 5 * len(FRAMES), "calls count answers, from the log as well"
+
+
+def careless(share: float) -> tuple[Callable[[Keyframe], CoTTrace], set[str]]:
+    """Rules that state what is not so in one level of a share of their traces; and which traces those are."""
+    job, bad = standard_job(config("rules"), 1), set()
+
+    def write(frame: Keyframe) -> CoTTrace:
+        trace = job.rules(frame)
+        number = int(frame.trace_id[:6], 16)
+        if number % 100 >= 100 * share:
+            return trace
+        bad.add(frame.trace_id)
+        level = LEVELS[number // 100 % 5]
+        value = spoiled(level, getattr(trace, level).model_dump(mode="json"))
+        return trace.model_copy(update={level: LEVEL_MODELS[level].model_validate(value)})
+
+    return write, bad
+
+
+def test_escalation_catches_what_a_careless_writer_got_wrong(tmp_path):
+    frames = keyframes(120)
+    write, bad = careless(0.5)
+    job = replace(standard_job(config("hybrid"), len(frames)), rules=write)
+    rows = {r["trace_id"]: r for r in run(tmp_path, job, frames, SimulatedModel())}
+    caught = {i for i, r in rows.items() if r["route"] == "escalated"}
+    assert 40 < len(bad) < 80 and len(caught & bad) >= 0.95 * len(bad)
+    assert len(caught - bad) <= 0.15 * (len(frames) - len(bad))
+    for identity in caught:
+        row = rows[identity]
+        assert row["generator"] == "llm" and row["escalated_because"] and set(row["escalated_because"]) <= set(VALIDATORS)
+    assert all(rows[i]["generator"] == "rules" and not rows[i]["failed_validators"] for i in rows.keys() - caught)
+
+
+def test_a_good_cheap_writer_is_seldom_escalated(tmp_path):
+    frames = keyframes(120)
+    rows = run(tmp_path, standard_job(config("hybrid"), len(frames)), frames, SimulatedModel())
+    assert Counter(r["route"] for r in rows)["escalated"] <= 0.15 * len(frames)
+
+
+def test_routes_by_complexity_and_share(tmp_path):
+    frames = [*keyframes(10, "COMPLEX"), *keyframes(30)[10:]]
+    job = standard_job(config("hybrid", llm_share=0.4), len(frames))
+    rows = run(tmp_path, job, frames, SimulatedModel())
+    routes = Counter((r["complexity"], r["route"], r["generator"]) for r in rows)
+    assert routes["COMPLEX", "complexity", "llm"] == 10
+    assert routes["SIMPLE", "share", "llm"] > 0 and routes["SIMPLE", "simple", "rules"] > 0
+    assert sum(routes.values()) == 30
+
+
+def test_escalation_is_rationed_whatever_the_window(tmp_path):
+    frames = keyframes(40)
+    write, _ = careless(0.9)
+    found = []
+    for name, latency in (("a", 0.0), ("b", 0.003)):
+        settings = config("hybrid", max_escalated_share=0.25)
+        job = replace(standard_job(settings, len(frames)), rules=write)
+        rows = run(tmp_path / name, job, frames, SimulatedModel(latency_s=latency))
+        found.append([r["trace_id"] for r in rows if r["route"] == "escalated"])
+        assert any(r["failed_validators"] for r in rows if r["route"] == "simple"), "what had no room is kept as it is"
+    assert found[0] == found[1] and len(found[0]) == 10
+
+
+def test_without_escalation_bad_traces_are_kept_and_marked(tmp_path):
+    write, bad = careless(0.5)
+    job = replace(standard_job(config("hybrid", escalate=False), len(FRAMES)), rules=write)
+    rows = run(tmp_path, job, llm=SimulatedModel())
+    assert {r["route"] for r in rows} == {"simple"}
+    assert {r["trace_id"] for r in rows if r["failed_validators"]} >= bad
+
+
+def test_a_cheap_model_is_escalated_to_a_better_one_and_both_are_paid(tmp_path, server):
+    server.set()
+    job = standard_job(config("hybrid", cheap="llm"), 6)
+    rows = run(tmp_path, job, FRAMES[:6], http(server), http(server, "careless"))
+    assert {(r["generator"], r["route"], r["model"]) for r in rows} == {("llm", "escalated", "m")}
+    assert all(r["escalated_because"] == ["invalid_level"] for r in rows)
+    good = run(tmp_path / "good", job, FRAMES[:6], http(server), http(server, "m"))
+    assert {r["route"] for r in good} <= {"simple", "escalated"} and {r["generator"] for r in good} == {"llm"}
+    assert Counter(r["route"] for r in good)["simple"] >= 5
+
+
+class _Sees:
+    """A simulated model that looks at pictures, or refuses them."""
+
+    name, simulated = "sees", True
+
+    def __init__(self, takes: bool) -> None:
+        self.takes, self.seen, self.refused, self.model = takes, [], 0, "simulated"
+
+    async def complete(self, request: Request) -> Completion:
+        from dataset_platform.llm.backends.simulated import respond
+
+        images = [i for m in request.messages for i in m.images]
+        if images and not self.takes:
+            self.refused += 1
+            raise FatalError("no pictures here")
+        if images:
+            self.seen.append((request.label.rsplit(":", 1)[1], images[0].data))
+        return respond(request)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_pictures_go_with_level_one_to_models_that_take_them(tmp_path, takes):
+    frames = [replace(f, picture=b"jpeg %d" % n if n % 2 else None) for n, f in enumerate(FRAMES)]
+    model = _Sees(takes)
+    rows = run(tmp_path, standard_job(config("llm"), len(frames)), frames, model)
+    assert len(kept(rows)) == len(frames)
+    if takes:
+        assert sorted(model.seen) == sorted(("scene_description", f.picture) for f in frames if f.picture)
+    else:
+        assert model.refused == 1, "a model that refuses pictures is shown one, not all"
+    blind = _Sees(True)
+    run(tmp_path / "off", standard_job(config("llm", images=False), len(frames)), frames, blind)
+    assert not blind.seen
+
+
+def test_rows_do_not_depend_on_the_order_of_answers(tmp_path, server):
+    server.set(share_500=0.1, share_truncated=0.05)
+    job = standard_job(config("hybrid", llm_share=0.5), len(FRAMES))
+    settings = LLMConfig(concurrency=3, backoff_base_s=0.01)
+    one = run(tmp_path / "a", job, llm=http(server), settings=settings)
+    two = run(tmp_path / "b", job, llm=http(server))
+    assert [r | {"created_at": None} for r in one] == [r | {"created_at": None} for r in two]
+
+
+def test_a_simulated_judge_is_no_judge(tmp_path):
+    trace = hand_trace()
+
+    async def work() -> list[tuple[str, str]]:
+        async with Engine(SimulatedModel(), LLMConfig(), Ledger(PRICES)) as engine:
+            return [v async for v in run_judge([ToJudge(trace, FRAMES[1].facts, "rules")], engine, 4)]
+
+    assert asyncio.run(work()) == [(trace.trace_id, "not run: the model is simulated")]
