@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -17,10 +17,17 @@ from dataset_platform.settings import Settings, is_url, parse_day
 
 SAMPLE_DAYS = (date(2026, 1, 5), date(2026, 1, 6))
 MARKER = "demo.json"
+# the sample shows both writers of reasoning traces; settings of the user's own go before these
+SAMPLE_SETTINGS = "driving:\n  reasoning:\n    generator: hybrid\n"
 
 
 def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
     """The ``demo`` command; its exit code."""
+    with ExitStack() as stack:
+        return _run(source, day, keep, as_json, stack)
+
+
+def _run(source: str, day: str, keep: bool, as_json: bool, stack: ExitStack) -> int:
     settings = Settings.from_env()
     load_config()  # a wrong settings file is one error here, before the home is touched
     home = Path(settings.home)
@@ -53,6 +60,7 @@ def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
         output.announce(f"sample of {len(days)} days written below {settings.raw}")
         output.announce("the simulated model answers, no real one; use materialize to ask yours")
         selection = "*"
+        stack.enter_context(sample_settings(home))
     from dataset_platform.partitions import day_range
 
     days = [d for d in day_range(f"{days[0]}:{days[-1]}") if d in set(days)]
@@ -66,6 +74,21 @@ def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:
     if as_json:
         output.as_json(report)
     return code
+
+
+@contextmanager
+def sample_settings(home: Path) -> Iterator[None]:
+    """Settings of the sample, where the user has named none."""
+    if os.environ.get("DATASET_PLATFORM_CONFIG"):
+        yield
+        return
+    path = home / "demo.yaml"
+    path.write_text(SAMPLE_SETTINGS)
+    os.environ["DATASET_PLATFORM_CONFIG"] = str(path)
+    try:
+        yield
+    finally:
+        del os.environ["DATASET_PLATFORM_CONFIG"]
 
 
 @contextmanager

@@ -256,9 +256,6 @@ class BronzeFrames(Contract, table="driving/bronze_frames", key=("frame_id", "fi
     file: String = column("source file")
     offset: Int64 = column(OFFSET, ge=0)
     length: Int64 = column("bytes of the record with its framing", ge=0)
-    ingested_at: Timestamp = column(
-        "when the file came to lie in raw storage, UTC; null where storage does not say", nullable=True
-    )
     ingestion_date: Date = column("UTC day")
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dataset_platform.engines.kernel import Kernel
     from dataset_platform.lake.arrow_publishing import After
     from dataset_platform.lake.audit import Finding
+    from dataset_platform.lake.merging import Merge, Merged
     from dataset_platform.lake.publishing import Outcome
 
 OWNER = "team:data-platform"
@@ -125,6 +126,7 @@ class Stage:
     in_process: bool
     transient: frozenset[str]
     extra_checks: tuple[ExtraCheck, ...] = ()
+    merge: "Merge | None" = None
 
     @property
     def key(self) -> dg.AssetKey:
@@ -180,6 +182,7 @@ def table_asset(
     in_process: bool = False,
     transient: Sequence[str] = (),
     extra_checks: Sequence[ExtraCheck] = (),
+    merge: "Merge | None" = None,
 ) -> dg.AssetsDefinition:
     """A partitioned table asset with its contract, conservation and drift checks.
 
@@ -197,7 +200,9 @@ def table_asset(
         in_process: the day's rows are staged, audited and published by this process, batch by batch, without a JVM.
         transient: reasons of rejection that another try may not meet; a day that has any is never left unchanged.
         extra_checks: checks of this table alone, run on the day once it is published.
+        merge: how a day is merged into a table whose row key is unique over all days; see ``lake.merging``.
     """
+    assert merge is None or not in_process, "a MERGE needs Spark"
     if compute is None:
         assert reads is not None and kernel is not None, "a table asset needs reads and kernel, or compute"
         compute = from_kernel(contract, reads, kernel, tallies)
@@ -212,6 +217,7 @@ def table_asset(
         in_process,
         frozenset(transient),
         tuple(extra_checks),
+        merge,
     )
     STAGES[contract.table_name()] = stage
     own_deps = [dg.AssetDep(dg.AssetKey(reads.table_name().split("/")))] if reads else []
@@ -302,18 +308,35 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
     if staged.write is None:
         nothing = staged.after_arrow
         after = (lambda _: nothing(lambda: iter(()))) if nothing else staged.after
-        outcome = _looked_at(stage, day, publish_nothing(run, staged.note, after))
-        return outcome, receipt_metadata(day.table(stage.contract).url, outcome.receipt) | {"note": staged.note}
+        outcome = _looked_at(stage, day, publish_nothing(run, staged.note, after, stage.merge))
+        shown = receipt_metadata(day.table(stage.contract).url, outcome.receipt) | {"note": staged.note}
+        return outcome, shown | _merge_metadata(stage, outcome.merged)
     if stage.in_process:
         outcome = _looked_at(stage, day, run_arrow_stage(run, staged.write, staged.rows_in, staged.after_arrow))
         return outcome, _shown(stage, day, outcome.receipt) if outcome.published else {}
     spark = day.spark
     with spark_tasks(spark, name):
-        outcome = run_stage(spark, run, staged.write, staged.rows_in, stage.settle, staged.after)
+        outcome = run_stage(spark, run, staged.write, staged.rows_in, stage.settle, staged.after, stage.merge)
         outcome = _looked_at(stage, day, outcome)
         if not outcome.published:
             return outcome, {}
-        return outcome, _shown(stage, day, outcome.receipt)
+        return outcome, _shown(stage, day, outcome.receipt) | _merge_metadata(stage, outcome.merged)
+
+
+def _merge_metadata(stage: Stage, merged: "Merged | None") -> Metadata:
+    """What a merge did to other days, with the command that brings them up to date."""
+    if merged is None or not (merged.moved or merged.outdated):
+        return {}
+    days = sorted({*merged.moved, *merged.outdated})
+    moved = (
+        f"{sum(merged.moved.values())} rows of {', '.join(merged.moved)} replaced by versions of this day; "
+        if merged.moved
+        else ""
+    )
+    span = days[0] if len(days) == 1 else f"{days[0]}:{days[-1]}"
+    again = f"dataset-platform materialize '{stage.contract.lane_name()}/*' --partitions {span} --only-stale"
+    note = f"{moved}what was made from {', '.join(days)} is out of date. Run: {again}"
+    return {"moved_from_other_days": dg.MetadataValue.json(merged.moved), "outdated_days": days, "note": note}
 
 
 def _looked_at(stage: Stage, day: Day, outcome: "Outcome") -> "Outcome":
@@ -347,6 +370,7 @@ def check_day(stage: Stage, day: Day) -> "list[Finding]":
     from dataset_platform.contracts import Quarantine, Rejections
     from dataset_platform.lake.arrow_publishing import contract_of_published
     from dataset_platform.lake.audit import Finding, conservation_finding, contract_finding, drift_finding
+    from dataset_platform.lake.merging import repeated_elsewhere
 
     receipt = day.upstream(stage.contract)
     table = day.table(stage.contract)
@@ -355,6 +379,10 @@ def check_day(stage: Stage, day: Day) -> "list[Finding]":
     elif receipt.rows_kept:
         rows = table.read_spark(day.spark, day.key).select(*stage.contract.data_schema().names)
         contract = contract_finding(rows, stage.contract, day.key)
+        repeated = repeated_elsewhere(day.spark, table, day.key) if stage.merge else 0
+        if repeated:
+            key = "+".join(stage.contract.row_key())
+            contract = replace(contract, passed=False, message=f"{repeated} rows have a {key} that other days have too")
     else:
         contract = Finding("contract", True, "no rows on this day")
     found = {
@@ -365,8 +393,13 @@ def check_day(stage: Stage, day: Day) -> "list[Finding]":
     above = receipts.read(day.settings.lake, stage.reads, day.key) if stage.reads else None
     counts_rows = above is not None and stage.reads is not None and not _counts_files(stage)
     conservation = conservation_finding(receipt, found, above.rows_kept if above and counts_rows else None)
+    changed = receipt.outdated_by
     if above and stage.reads and receipt.inputs.get(stage.reads.table_name()) != above.content_hash:
-        line = f"{stage.reads.table_name()} has changed since; materialize this day again"
+        changed.append(stage.reads.table_name())
+    if changed:
+        line = (
+            f"{', '.join(changed)} {'has' if len(changed) == 1 else 'have'} changed since; materialize this day again"
+        )
         conservation = replace(conservation, passed=False, message=f"{conservation.message}; {line}")
     drift = drift_finding(receipt, receipts.trailing(day.settings.lake, stage.contract, day.key))
     return [contract, conservation, drift, *(c.find(day) for c in stage.extra_checks)]

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import LABELS, Contract, Quarantine, Rejections
 from dataset_platform.engines.spark import spark_schema
-from dataset_platform.lake import receipts, storage
+from dataset_platform.lake import merging, receipts, storage
 from dataset_platform.lake.audit import Finding, conservation_finding, contract_finding, drift_finding
+from dataset_platform.lake.labelled_rows import KEPT, QUARANTINED, REJECTED, content_hash, row_hash
 from dataset_platform.lake.locks import lock
+from dataset_platform.lake.merging import Merge, Merged
 from dataset_platform.lake.receipts import Receipt
 from dataset_platform.lake.tables import LakeTable
 from dataset_platform.settings import join
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 FILE_BYTES = 128 * 2**20
-KEPT = "tally IS NULL AND reason IS NULL AND error IS NULL"
-REJECTED = "tally IS NULL AND reason IS NOT NULL AND error IS NULL"
-QUARANTINED = "tally IS NULL AND error IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,13 @@ class StageRun:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a stage run: its receipt, the checks, and whether the day became visible."""
+    """What came of a stage run: its receipt, the checks, whether the day became visible, and what a merge did besides."""
 
     receipt: Receipt
     findings: list[Finding]
     published: bool
     staging: str
+    merged: Merged | None = None
 
 
 def run_stage(
@@ -74,6 +74,7 @@ def run_stage(
     rows_in: int | None,
     settle: Sequence[str] = (),
     after: Callable[[DataFrame | None], None] | None = None,
+    merge: Merge | None = None,
 ) -> Outcome:
     """Stage, audit and publish one day.
 
@@ -84,9 +85,11 @@ def run_stage(
             rejected as ``duplicate_record``. Empty: repeated keys are a broken contract.
         after: called with the kept rows once the audit has passed and before the partition is published, for state that
             is written beside the table (an index).
+        merge: of a table whose row key is unique over all days, how the day is merged into it.
 
     Raises:
         LockedError: another run writes the same table and day.
+        StateError: a table was written under another contract, or the table above changed meanwhile.
     """
     name = f"{run.contract.table_name()} of {run.day}"
     with lock(run.lake_root, name):
@@ -97,30 +100,44 @@ def run_stage(
         rows_path = join(run.staging, "rows")
         write_staged(rows_path)
         staged = _read_staged(spark, run, rows_path)
-        if settle:
-            staged = _settle(spark, run, staged, settle)
-        receipt = _count(run, staged, rows_in)
-        kept = staged.where(KEPT).select(*run.contract.data_schema().names)
-        findings = [contract_finding(kept, run.contract, run.day), conservation_finding(receipt)]
-        if all(f.passed for f in findings):
-            # from here on parts of the day are being replaced: it counts as unfinished until its receipt is written
-            receipts.remove(run.lake_root, receipt.table, run.day)
-            if after is not None:
-                after(kept)
-            receipt = _publish(run, staged, kept, receipt)
-            receipt = replace(receipt, seconds=round(time.monotonic() - started, 3))
-            receipts.write(run.lake_root, receipt)
-            storage.delete(run.staging)
-            published = True
-        else:
-            published = False
+        with merging.exclusive(run, merge):
+            if settle:
+                staged = _settle(spark, run, staged, settle)
+            if merge is not None:
+                staged = merging.label_versions(spark, run, staged, merge)
+            receipt = _count(run, staged, rows_in)
+            kept = staged.where(KEPT).select(*run.contract.data_schema().names)
+            findings = [contract_finding(kept, run.contract, run.day), conservation_finding(receipt)]
+            merged: Merged | None = None
+            published = all(f.passed for f in findings)
+            if published:
+                # from here on parts of the day are being replaced: it counts as unfinished until its receipt is written
+                receipts.remove(run.lake_root, receipt.table, run.day)
+                if after is not None:
+                    after(kept)
+                _publish_ledger(run, Rejections, staged.where(REJECTED), receipt.rows_rejected)
+                _publish_ledger(run, Quarantine, staged.where(QUARANTINED), receipt.rows_quarantined)
+                if merge is None:
+                    version = _replace(run, kept, receipt.rows_kept)
+                else:
+                    merged = merging.merge_day(spark, run, kept, merge)
+                    version = merged.version
+                receipt = replace(receipt, version=version, seconds=round(time.monotonic() - started, 3))
+                receipts.write(run.lake_root, receipt)
+                storage.delete(run.staging)
         findings.append(drift_finding(receipt, receipts.trailing(run.lake_root, run.contract, run.day)))
-        return Outcome(receipt, findings, published, run.staging)
+        return Outcome(receipt, findings, published, run.staging, merged)
 
 
-def publish_nothing(run: StageRun, note: str, after: Callable[[DataFrame | None], None] | None = None) -> Outcome:
+def publish_nothing(
+    run: StageRun,
+    note: str,
+    after: Callable[[DataFrame | None], None] | None = None,
+    merge: Merge | None = None,
+) -> Outcome:
     """Publish a day without rows: what stood there before goes, the receipt says zero. Needs no engine."""
-    with lock(run.lake_root, f"{run.contract.table_name()} of {run.day}"):
+    merged: Merged | None = None
+    with lock(run.lake_root, f"{run.contract.table_name()} of {run.day}"), merging.exclusive(run, merge):
         storage.delete(run.staging)
         receipts.remove(run.lake_root, run.contract.table_name(), run.day)
         if after is not None:
@@ -129,7 +146,10 @@ def publish_nothing(run: StageRun, note: str, after: Callable[[DataFrame | None]
             LakeTable(ledger, run.lake_root).clear_partition(run.ledger_partition)
         table = LakeTable(run.contract, run.lake_root)
         table.ensure()
-        table.clear_partition(run.partition)
+        if merge is None:
+            table.clear_partition(run.partition)
+        else:
+            merged = merging.clear_day(run, merge)
         receipt = Receipt(
             table=run.contract.table_name(),
             day=run.day,
@@ -149,7 +169,7 @@ def publish_nothing(run: StageRun, note: str, after: Callable[[DataFrame | None]
         conservation_finding(receipt),
         drift_finding(receipt, []),
     ]
-    return Outcome(receipt, findings, True, run.staging)
+    return Outcome(receipt, findings, True, run.staging, merged)
 
 
 def _read_staged(spark: SparkSession, run: StageRun, path: str) -> DataFrame:
@@ -183,12 +203,11 @@ def _count(run: StageRun, staged: DataFrame, rows_in: int | None) -> Receipt:
     """Count outcomes and hash the kept rows, in one pass."""
     from pyspark.sql import functions as F
 
-    hashed = F.xxhash64(*run.contract.data_schema().names).cast("decimal(20,0)")
     groups = (
         staged.withColumn("_quarantined", F.col("error").isNotNull())
         .withColumn("_tally", F.col("tally").isNotNull())
         .groupBy("_tally", "_quarantined", "reason")
-        .agg(F.count("*").alias("rows"), F.sum("tally").alias("tallied"), F.sum(hashed).alias("hash"))
+        .agg(F.count("*").alias("rows"), F.sum("tally").alias("tallied"), F.sum(row_hash(run.contract)).alias("hash"))
         .collect()
     )
     kept = rejected = quarantined = tallied = 0
@@ -212,35 +231,37 @@ def _count(run: StageRun, staged: DataFrame, rows_in: int | None) -> Receipt:
         rows_rejected=rejected,
         rows_quarantined=quarantined,
         reasons=dict(sorted(reasons.items())),
-        content_hash=f"{kept}:{content % 2**64:016x}",
+        content_hash=content_hash(kept, content),
         inputs=run.inputs,
         code_version=run.code_version,
         config_hash=run.config_hash,
     )
 
 
-def _publish(run: StageRun, staged: DataFrame, kept: DataFrame, receipt: Receipt) -> Receipt:
-    _publish_ledger(run, Rejections, staged.where(REJECTED), receipt.rows_rejected)
-    _publish_ledger(run, Quarantine, staged.where(QUARANTINED), receipt.rows_quarantined)
+def _replace(run: StageRun, kept: DataFrame, rows: int) -> int | None:
+    """Put the kept rows in place of the day's partition; the table's version."""
     table = LakeTable(run.contract, run.lake_root)
-    if receipt.rows_kept:
+    if rows:
         size = sum(f.size_bytes for f in storage.list_files(run.staging))
-        commit = table.replace_partition_from_spark(kept, run.partition, files=1 + size // FILE_BYTES)
-        return replace(receipt, version=commit.version)
+        return table.replace_partition_from_spark(kept, run.partition, files=1 + size // FILE_BYTES).version
     table.ensure()
     table.clear_partition(run.partition)
-    return replace(receipt, version=table.version())
+    return table.version()
 
 
 def _publish_ledger(run: StageRun, contract: type[Contract], rows: DataFrame, count: int) -> None:
-    """Put the stage's rows into a ledger table; columns that the stage does not have are null."""
+    """Put the stage's rows into a ledger table; columns that the stage does not have are null.
+
+    A lane whose rows have no ``doc_id`` is known there by its own row key.
+    """
     from pyspark.sql import functions as F
 
     ledger = LakeTable(contract, run.lake_root)
     if not count:
         ledger.clear_partition(run.ledger_partition)
         return
-    have = {*run.contract.data_schema().names, *LABELS.names}
+    have = {name: name for name in (*run.contract.data_schema().names, *LABELS.names)}
+    have.setdefault("doc_id", run.contract.row_key()[0])
     wanted = spark_schema(contract.data_schema())
-    columns = [(F.col(f.name) if f.name in have else F.lit(None)).cast(f.dataType).alias(f.name) for f in wanted]
+    columns = [(F.col(have[f.name]) if f.name in have else F.lit(None)).cast(f.dataType).alias(f.name) for f in wanted]
     ledger.replace_partition_from_spark(rows.select(*columns), run.ledger_partition)

@@ -13,6 +13,9 @@ from dataset_platform.contracts import Contract
 from dataset_platform.lake import storage
 from dataset_platform.settings import join
 
+OUTDATED = "changed since"
+"""In place of an input's hash: a merge of another day changed rows that this day was judged by."""
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -46,6 +49,11 @@ class Receipt:
     def made_from(self, inputs: dict[str, str], config_hash: str, code_version: str) -> bool:
         """Whether making the day again from these inputs, settings and code would give the same rows."""
         return (self.inputs, self.config_hash, self.code_version) == (inputs, config_hash, code_version)
+
+    @property
+    def outdated_by(self) -> list[str]:
+        """What changed under this day without being one of its inputs."""
+        return sorted(name for name, value in self.inputs.items() if value == OUTDATED)
 
     @property
     def balanced(self) -> bool:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from dataset_platform.contracts import Contract
 from dataset_platform.errors import StateError
 from dataset_platform.lake import storage
+from dataset_platform.lake.frame_schemas import refuse_drift
 from dataset_platform.lake.locks import lock
 from dataset_platform.settings import join
 
@@ -158,7 +159,12 @@ class LakeTable:
     # -- writing --------------------------------------------------------------------------------------------------
 
     def replace_partition_from_spark(self, frame: DataFrame, partition: Mapping[str, str], files: int = 1) -> Commit:
-        """Replace one partition by the rows of ``frame`` (data columns only), written as about ``files`` Parquet files."""
+        """Replace one partition by the rows of ``frame`` (data columns only), written as about ``files`` Parquet files.
+
+        Raises:
+            ContractError: the frame does not have the table's columns.
+        """
+        refuse_drift(frame, self.contract, self.contract.data_schema())
         incoming = join(self.lake_root, "_incoming", uuid.uuid4().hex)
         frame.coalesce(max(1, files)).write.parquet(storage.spark_url(incoming))
         try:
@@ -202,6 +208,7 @@ class LakeTable:
     def replace_range_from_spark(self, frame: DataFrame, first: str, last: str) -> int:
         """Replace the days ``first`` to ``last`` by the rows of ``frame`` (all columns) in one commit; its version."""
         self.ensure()
+        refuse_drift(frame, self.contract, self.contract.arrow_schema())
         with lock(self.lake_root, self.contract.table_name()):
             writer = frame.write.format("delta").mode("overwrite")
             writer = writer.option("replaceWhere", f"ingestion_date >= '{first}' AND ingestion_date <= '{last}'")
@@ -214,21 +221,6 @@ class LakeTable:
             return None
         with lock(self.lake_root, self.contract.table_name()):
             return self._commit([], partition, rows=0)
-
-    def merge(self, spark: SparkSession, rows: DataFrame, on: Sequence[str] | None = None) -> Commit:
-        """MERGE rows on the row key: matches are updated, the rest inserted, nothing else is touched."""
-        from delta.tables import DeltaTable as SparkDeltaTable
-
-        keys = list(on or (*self.contract.partition_columns(), *self.contract.row_key()))
-        self.ensure()
-        condition = " AND ".join(f"target.`{k}` <=> source.`{k}`" for k in dict.fromkeys(keys))
-        with lock(self.lake_root, self.contract.table_name()):
-            target = SparkDeltaTable.forPath(spark, storage.spark_url(self.url)).alias("target")
-            merge = target.merge(rows.alias("source"), condition).whenMatchedUpdateAll().whenNotMatchedInsertAll()
-            merge.execute()
-        table = self.delta()
-        actions = pa.table(table.get_add_actions(flatten=True))
-        return Commit(table.version(), sum(actions.column("num_records").to_pylist()), actions.num_rows)
 
     def _data_schema(self) -> pa.Schema:
         return pa.schema([f.with_nullable(True).remove_metadata() for f in self.contract.data_schema()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -21,9 +22,6 @@ TFRECORD_NAME = re.compile(r"\.tfrecords?(-\d+-of-\d+)?(\.gz)?$", re.IGNORECASE)
 def tfrecord_inventory(settings: Settings, day: str, max_record_bytes: int | None = None) -> tuple[pa.Table, list[str]]:
     """The day's TFRecord files as rows of ``RawTfrecords`` (without the partition), and other files passed over.
 
-    ``path`` is relative to the raw root; files in folders below the day count too. A file whose framing breaks, or that
-    cannot be read at all, is a row with ``break_error``: bronze accounts for its records.
-
     Args:
         settings: where raw storage is.
         day: ``yyyy-mm-dd``.
@@ -32,19 +30,42 @@ def tfrecord_inventory(settings: Settings, day: str, max_record_bytes: int | Non
     Raises:
         InputError: the store cannot be listed.
     """
-    limit = BronzeConfig().max_record_bytes if max_record_bytes is None else max_record_bytes
+    files, ignored = tfrecord_files(settings, day)
+    return inventory_of(settings, files, max_record_bytes), ignored
+
+
+def tfrecord_files(settings: Settings, day: str) -> tuple[list[storage.FileEntry], list[str]]:
+    """The day's TFRecord files, none of them opened, and the paths of other files; folders below the day count too.
+
+    Raises:
+        InputError: the store cannot be listed.
+    """
     root = settings.raw_day(LANE, day)
-    rows, ignored = [], []
+    found, ignored = [], []
     for entry in storage.list_files(root):
-        relative = entry.path[len(settings.raw.rstrip("/")) + 1 :]
         below = entry.path[len(root.rstrip("/")) + 1 :]
         if any(part.startswith(".") for part in below.split("/")) or not TFRECORD_NAME.search(below):
-            ignored.append(relative)
-            continue
+            ignored.append(_relative(settings, entry))
+        else:
+            found.append(entry)
+    return found, ignored
+
+
+def inventory_of(
+    settings: Settings, files: Iterable[storage.FileEntry], max_record_bytes: int | None = None
+) -> pa.Table:
+    """Rows of ``RawTfrecords`` (without the partition); one pass over the framing of every file.
+
+    ``path`` is relative to the raw root. A file whose framing breaks, or that cannot be read at all, is a row with
+    ``break_error``: bronze accounts for its records.
+    """
+    limit = BronzeConfig().max_record_bytes if max_record_bytes is None else max_record_bytes
+    rows = []
+    for entry in files:
         framing = _framing(entry.path, limit)
         rows.append(
             {
-                "path": relative,
+                "path": _relative(settings, entry),
                 "size_bytes": entry.size_bytes,
                 "etag": entry.etag,
                 "compression": framing.compression,
@@ -54,7 +75,11 @@ def tfrecord_inventory(settings: Settings, day: str, max_record_bytes: int | Non
             }
         )
     schema = pa.schema([f.remove_metadata() for f in RawTfrecords.data_schema()])
-    return pa.Table.from_pylist(rows, schema=schema), ignored
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _relative(settings: Settings, entry: storage.FileEntry) -> str:
+    return entry.path[len(settings.raw.rstrip("/")) + 1 :]
 
 
 def _framing(path: str, max_record_bytes: int) -> Framing:

@@ -40,7 +40,6 @@ GOOD: dict[type[Contract], dict[str, Any]] = {
         "objects_of_interest": [],
         "tracks_to_predict": [7],
         "context": None,
-        "ingested_at": None,
     },
     contracts.BronzeMaps: _POINTER
     | _CHECKSUM

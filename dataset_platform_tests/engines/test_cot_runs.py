@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -170,6 +171,30 @@ def test_the_budget_ends_the_run_and_the_answers_are_kept(tmp_path, server):
     assert sum(r["calls"] for r in rows) == 5 * len(FRAMES), "calls count answers, from the log as well"
 
 
+def test_interrupted_runs_lose_and_double_nothing_and_repeat_only_calls_in_flight(tmp_path, server):
+    """Cancelled at random moments, each time with the log that the run before left; then once to the end."""
+    server.set(latency_s=0.03, share_500=0.05)
+    frames, draw, stops, concurrency = keyframes(40), random.Random(7), 0, 8
+    job = standard_job(config("hybrid", llm_complexities=("SIMPLE",)), len(frames))
+    settings = LLMConfig(concurrency=concurrency, backoff_base_s=0.01)
+
+    async def interrupted(after_s: float) -> bool:
+        async with Engine(http(server), settings, Ledger(PRICES), ResponseLog(str(tmp_path / "log"))) as engine:
+            try:
+                await asyncio.wait_for(run_cot(iter(frames), job, engine, 9, str(tmp_path / "rows")), after_s)
+            except TimeoutError:
+                return True
+            return False
+
+    for _ in range(6):
+        stops += asyncio.run(interrupted(draw.uniform(0.05, 0.4)))
+    rows = run(tmp_path / "rows", job, frames, http(server), log=tmp_path / "log", settings=settings)
+    assert stops >= 4 and [r["trace_id"] for r in kept(rows)] == [f.trace_id for f in frames]
+    answered = server.counts()["answered"]
+    assert len(answered) == 5 * len(frames) == sum(r["calls"] for r in rows)
+    assert sum(answered.values()) - len(answered) <= stops * concurrency
+
+
 def careless(share: float) -> tuple[Callable[[Keyframe], CoTTrace], set[str]]:
     """Rules that state what is not so in one level of a share of their traces; and which traces those are."""
     job, bad = standard_job(config("rules"), 1), set()
@@ -197,7 +222,9 @@ def test_escalation_catches_what_a_careless_writer_got_wrong(tmp_path):
     assert len(caught - bad) <= 0.15 * (len(frames) - len(bad))
     for identity in caught:
         row = rows[identity]
-        assert row["generator"] == "llm" and row["escalated_because"] and set(row["escalated_because"]) <= set(VALIDATORS)
+        assert (
+            row["generator"] == "llm" and row["escalated_because"] and set(row["escalated_because"]) <= set(VALIDATORS)
+        )
     assert all(rows[i]["generator"] == "rules" and not rows[i]["failed_validators"] for i in rows.keys() - caught)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from dataset_platform.contracts import RawWarcs, Rejections
 from dataset_platform.errors import StateError
+from dataset_platform.lake.merging import merge_rows
 from dataset_platform.lake.tables import LakeTable
 
 DAY = {"ingestion_date": "2026-01-05"}
@@ -109,7 +110,7 @@ def test_merge_updates_matches_inserts_the_rest_and_is_idempotent(tmp_path, spar
     table.replace_partition(rows("a", "b"), DAY)
     corrected = pa.table(rows("b", "c", size=9)).append_column("ingestion_date", pa.array([date(2026, 1, 5)] * 2))
     for _ in range(2):
-        table.merge(spark, spark.createDataFrame(corrected))
+        merge_rows(spark, table, spark.createDataFrame(corrected), ["path"], ["2026-01-05"])
         found = {r["path"]: r["size_bytes"] for r in table.read().to_pylist()}
         assert found == {"a": 1, "b": 9, "c": 9}
 

@@ -23,9 +23,12 @@ def level_answer(asked: dict[str, Any]) -> str | None:
     if value is None:
         return None
     model = asked["model"]
-    if model == "careless" or (model == "mending" and len(users) == 1):
-        value = spoiled(level, value)
-    elif model == "stubborn" and level == "trajectory_plan":
+    if (
+        model == "careless"
+        or (model == "mending" and len(users) == 1)
+        or model == "stubborn"
+        and level == "trajectory_plan"
+    ):
         value = spoiled(level, value)
     return orjson.dumps(value).decode()
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean, median
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from dataset_platform.contracts import CotQuality, CotTraces, Keyframes
+from dataset_platform.defs.driving.cards import write_card
 from dataset_platform.defs.stages import Day, ExtraCheck, Staged
-from dataset_platform.lake import cot_cards, receipts, storage
+from dataset_platform.lake import receipts, storage
+from dataset_platform.llm.select import named_model
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyspark.sql import DataFrame
-
+    from dataset_platform.config import PlatformConfig
+    from dataset_platform.kernels.reasoning.settings import QualityConfig
     from dataset_platform.lake.audit import Finding
 
+VERSION = "1"
 TRAILING_DAYS = 7
 MIN_TRAILING_DAYS = 3
 # figures whose move says that something changed; outcomes move with the scenes
@@ -26,14 +28,27 @@ WATCHED = (
 )
 
 
+def section(config: PlatformConfig) -> QualityConfig:
+    """The settings that decide the rows of a day."""
+    return config.driving.quality
+
+
 def compute_quality(day: Day) -> Staged:
-    """Measure the day's traces."""
+    """Measure the day's traces.
+
+    Raises:
+        ConfigError: a judge is asked for and no model is named.
+        StateError: traces or keyframes are missing.
+    """
     above, keyframes = day.upstream(CotTraces), day.upstream(Keyframes)
     inputs = {CotTraces.table_name(): above.content_hash, Keyframes.table_name(): keyframes.content_hash}
-    card = lambda kept: cot_cards.write(day.settings, day.key, _rows_of(kept), day.config.driving.quality)  # noqa: E731
+    if section(day.config).judge:
+        from dataset_platform.kernels.reasoning.judge import judge_version
+
+        inputs |= {"judge": judge_version(), "model": str(named_model())}
     if not above.rows_kept:
-        after = lambda _: cot_cards.remove(day.settings, day.key)  # noqa: E731
-        return Staged(None, 0, inputs, note=f"{CotTraces.table_name()} has no rows", after=after)
+        note = f"{CotTraces.table_name()} has no rows"
+        return Staged(None, 0, inputs, note=note, after=lambda kept: write_card(day, kept))
 
     def write(path: str) -> None:
         from pyspark.sql import functions as F
@@ -49,52 +64,40 @@ def compute_quality(day: Day) -> Staged:
         if figures is None:
             joined = joined.withColumn("judge", F.lit(None).cast("string"))
         else:
-            joined = joined.join(day.spark.createDataFrame(figures, "trace_id string, judge string"), "trace_id", "left")
+            joined = joined.join(
+                day.spark.createDataFrame(figures, "trace_id string, judge string"), "trace_id", "left"
+            )
         # evaluating is the work here: spread it, whatever the files' sizes
         spread = joined.repartition(max(2, day.spark.sparkContext.defaultParallelism), "trace_id")
         rows = map_in_arrow(spread, quality_rows(day.config.driving.quality), CotQuality.labelled_schema())
         rows.write.parquet(storage.spark_url(path))
 
-    return Staged(write, above.rows_kept, inputs, after=card)
+    return Staged(write, above.rows_kept, inputs, after=lambda kept: write_card(day, kept))
 
 
-def _rows_of(kept: DataFrame | None) -> list[dict[str, Any]]:
-    if kept is None:
-        return []
-    columns = ("trace_id", "frame_id", "generator", "route", "complexity", "metrics", "passed", "failed_metrics", "judge")
-    return [row.asDict(recursive=True) for row in kept.select(*columns).toLocalIterator()]
+def _metrics(day: Day, key: str) -> list[dict[str, Any]]:
+    return day.table(CotQuality).read(key, ["trace_id", "metrics"]).to_pylist()
 
 
-def means_of(day: Day, key: str) -> dict[str, float]:
-    """The mean of every metric over a published day's traces; metrics that judged nothing are left out."""
-    rows = day.table(CotQuality).read(key, ["metrics"])
-    return mean_metrics(rows)
+def _means(rows: list[dict[str, Any]]) -> dict[str, float]:
+    from dataset_platform.kernels.reasoning.quality.calibration import by_trace
+    from dataset_platform.kernels.reasoning.quality.dataset import means_of
 
-
-def mean_metrics(rows: pa.Table) -> dict[str, float]:
-    """The mean per metric of a table with ``metrics``."""
-    import pyarrow.compute as pc
-
-    flat = pc.list_flatten(rows.column("metrics").combine_chunks())
-    found: dict[str, list[float]] = {}
-    for name, value in zip(pc.struct_field(flat, "metric").to_pylist(), pc.struct_field(flat, "value").to_pylist(), strict=True):
-        if value is not None:
-            found.setdefault(name, []).append(value)
-    return {name: fmean(values) for name, values in sorted(found.items())}
+    return means_of(by_trace(rows).values())
 
 
 def floors_finding(day: Day) -> Finding:
     """Whether the day's means keep the floors and ceilings of ``driving.quality``."""
+    from dataset_platform.kernels.reasoning.quality.dataset import floors
     from dataset_platform.lake.audit import Finding
 
-    config = day.config.driving.quality
-    means = means_of(day, day.key)
-    if not means:
+    config, rows = day.config.driving.quality, _metrics(day, day.key)
+    if not rows:
         return Finding("floors", True, "no traces on this day")
-    broken = [f"{n} {means[n]:.3f} < {least:g}" for n, least in config.floors.items() if n in means and means[n] < least]
-    broken += [f"{n} {means[n]:.3f} > {most:g}" for n, most in config.ceilings.items() if n in means and means[n] > most]
-    kept = len(set(config.floors) & set(means)) + len(set(config.ceilings) & set(means))
-    return Finding("floors", not broken, "; ".join(broken) or f"all {kept} floors and ceilings hold", details={"means": means})
+    broken = floors(rows, config)
+    held = f"all {len(config.floors) + len(config.ceilings)} floors and ceilings hold"
+    line = "; ".join(map(str, broken)) or held
+    return Finding("floors", not broken, line, details={"means": _means(rows)})
 
 
 def quality_drift_finding(day: Day) -> Finding:
@@ -102,14 +105,16 @@ def quality_drift_finding(day: Day) -> Finding:
     from dataset_platform.lake.audit import Finding
 
     name, severity = "quality_drift", "WARN"
-    means = means_of(day, day.key)
+    means = _means(_metrics(day, day.key))
     earlier = [
         found
         for r in receipts.trailing(day.settings.lake, CotQuality, day.key, TRAILING_DAYS)
-        if (found := means_of(day, r.day))
+        if (found := _means(_metrics(day, r.day)))
     ]
     if not means or len(earlier) < MIN_TRAILING_DAYS:
-        line = f"{len(earlier)} earlier days with traces; needs {MIN_TRAILING_DAYS} to compare" if means else "no traces"
+        line = (
+            f"{len(earlier)} earlier days with traces; needs {MIN_TRAILING_DAYS} to compare" if means else "no traces"
+        )
         return Finding(name, True, line, severity)
     tolerance = day.config.driving.quality.drift_tolerance
     moved = []
@@ -126,6 +131,10 @@ def quality_drift_finding(day: Day) -> Finding:
 
 
 CHECKS: Sequence[ExtraCheck] = (
-    ExtraCheck("floors", "The day's mean figures keep the floors and ceilings of driving.quality.", True, floors_finding),
-    ExtraCheck("quality_drift", "Watched figures are near the median of the trailing days.", False, quality_drift_finding),
+    ExtraCheck(
+        "floors", "The day's mean figures keep the floors and ceilings of driving.quality.", True, floors_finding
+    ),
+    ExtraCheck(
+        "quality_drift", "Watched figures are near the median of the trailing days.", False, quality_drift_finding
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -45,10 +46,16 @@ def compute_traces(day: Day) -> Staged:
         ConfigError: the settings ask for a model and none is named.
         StateError: the keyframes are missing.
     """
+    from dataset_platform.kernels.reasoning.quality.evaluate import LEAST, MOST
     from dataset_platform.kernels.reasoning.rule_traces import RULES_VERSION
 
     above = day.upstream(Keyframes)
-    inputs = {Keyframes.table_name(): above.content_hash, "rules": RULES_VERSION}
+    thresholds = repr([*LEAST.items(), *MOST.items()]).encode()
+    inputs = {
+        Keyframes.table_name(): above.content_hash,
+        "rules": RULES_VERSION,
+        "validators": hashlib.sha256(thresholds).hexdigest()[:16],
+    }
     if not above.rows_kept:
         return Staged(
             None, 0, inputs, note=f"{Keyframes.table_name()} has no rows", after_arrow=lambda _: _remove_exports(day)
@@ -181,10 +188,10 @@ def read_keyframes(day: Day, pictures: bool = False) -> Iterator[Keyframe]:
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    from dataset_platform.kernels.reasoning.keyframes import trace_id_of
 
     from dataset_platform.engines.cot_writer import Keyframe
     from dataset_platform.kernels.reasoning.facts import Facts
+    from dataset_platform.kernels.reasoning.keyframes import trace_id_of
     from dataset_platform.kernels.reasoning.view import PlanView
 
     on_day = pc.field("ingestion_date") == pa.scalar(day.key).cast(pa.date32())

@@ -138,9 +138,9 @@ def stop_crossing(limit_mph: float = 25.0) -> Network:
         b.add("road_line", "solid_double_yellow", straight(_at(arm, line_u, 0.0), _at(arm, REACH_M, 0.0), 4.0))
         _corner(b, arm, edge_w, radius=6.0)
         b.stop_sign(_at(arm, line_u, edge_w - 0.4), tuple(connectors[arm, move] for move in _MOVES))
-        for place in range(8):
+        for place in range(10):
             for side in (1, -1):
-                x, y = _at(arm, 40.0 + 9.0 * place, side * 5.2)
+                x, y = _at(arm, 26.0 + 9.0 * place, side * 5.2)
                 b.parking.append((float(x), float(y), arm * np.pi / 2 + (np.pi if side > 0 else 0.0)))
     for arm in range(4):
         _crosswalk(b, arm, 11.5, 14.5, edge_w, None)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from dataset_platform.errors import InputError
 from dataset_platform.kernels.driving import example_wire as wire
+from dataset_platform.kernels.driving.varints import pack_ints
 
 Feature = npt.NDArray[np.float32] | npt.NDArray[np.int64] | list[bytes]
 
@@ -70,7 +71,8 @@ def decode_example(payload: bytes | memoryview, features: Collection[str] | None
         count, code, at = wire.index_features(data, entries)
     _check(code, at)
     places: dict[str, int] = {}
-    for row, (start, end, _, _) in enumerate(entries[:count].tolist()):
+    keys = zip(entries[:count, 0].tolist(), entries[:count, 1].tolist(), strict=True)
+    for row, (start, end) in enumerate(keys):
         try:
             name = payload[start:end].decode()
         except UnicodeDecodeError:
@@ -144,7 +146,7 @@ def _feature(name: str, values: npt.ArrayLike | Sequence[bytes | str]) -> bytes:
 
 def _packed(values: npt.NDArray[np.int64]) -> bytes:
     room = np.empty(10 * len(values), np.uint8)
-    return room[: wire.pack_ints(values, room)].tobytes()
+    return room[: pack_ints(values, room)].tobytes()
 
 
 def _delimited(number: int, content: bytes) -> bytes:

@@ -5,95 +5,30 @@
     Example  { features = 1: Features }          Features { feature = 1: repeated entry { key = 1, value = 2: Feature } }
     Feature  { bytes_list = 1 | float_list = 2 | int64_list = 3 }          each list { value = 1: repeated, packed or not }
 
-All functions stand in one file because numba's cache notices changes of a kernel's own file only. A position is a byte
-offset in the payload. Broken input is told as a code and the position where it was noticed, never by reading outside.
-Fields of unknown numbers are passed over, as the format demands of readers, but in entries of the map.
+A position is a byte offset in the payload. Broken input is told as a code and the position where it was noticed, never
+by reading outside. Fields of unknown numbers are passed over, as the format demands of readers, but in entries of the map.
 """
 
 from __future__ import annotations
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from dataset_platform.kernels.driving.word_access import WORD_BYTES, copy, load, ones, trailing_zeros, widen
 
 KIND_NONE, KIND_BYTES, KIND_FLOATS, KIND_INTS = 0, 1, 2, 3
 FINE, CUT, BAD_VARINT, BAD_TAG, BAD_TYPE, BAD_FLOATS, BAD_ENTRY = 0, 1, 2, 3, 4, 5, 6
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
-_LOAD_BYTES = 8
+_ALONE = (-1, _LENGTH, _FOUR_BYTES, _VARINT)  # wire type of a value that is not packed, by kind of list
 _STOP_BITS = np.uint64(0x8080808080808080)
-_PAIRS = np.uint64(0x8000800080008000)
+_PAIRS, _QUADS = np.uint64(0x8000800080008000), np.uint64(0x8000000080000000)
 _ONE = np.uint64(1)
 _ALL_SET = np.uint64(0xFFFFFFFFFFFFFFFF)
 # seven-bit groups are closed up in three steps: bytes to 14 bits, to 28 bits, to 56 bits
-_GROUPS = np.uint64(0x7F7F7F7F7F7F7F7F)
 _LOW_7, _HIGH_7 = np.uint64(0x007F007F007F007F), np.uint64(0x7F007F007F007F00)
 _LOW_14, _HIGH_14 = np.uint64(0x00003FFF00003FFF), np.uint64(0x3FFF00003FFF0000)
 _LOW_28, _HIGH_28 = np.uint64(0x000000000FFFFFFF), np.uint64(0x0FFFFFFF00000000)
-
-
-@intrinsic
-def _load(typing_context, data, at):  # type: ignore[no-untyped-def]
-    """Eight bytes from any position as a little-endian number; the caller has checked that they are there."""
-    signature = numba.uint64(data, numba.int64)
-
-    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        first = builder.gep(array.data, [arguments[1]])
-        word = builder.load(builder.bitcast(first, ir.IntType(64).as_pointer()))
-        word.align = 1
-        return word
-
-    return signature, build
-
-
-@intrinsic
-def _widen(typing_context, ints, out, data, at):  # type: ignore[no-untyped-def]
-    """Eight bytes to eight 64-bit numbers in one vector operation."""
-
-    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        ints = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        data = context.make_array(signature.args[2])(context, builder, arguments[2]).data
-        narrow, wide = (ir.VectorType(ir.IntType(bits), _LOAD_BYTES) for bits in (8, 64))
-        source = builder.bitcast(builder.gep(data, [arguments[3]]), narrow.as_pointer())
-        target = builder.bitcast(builder.gep(ints, [arguments[1]]), wide.as_pointer())
-        stored = builder.store(builder.zext(builder.load(source, align=1), wide), target)
-        stored.align = 8
-        return context.get_dummy_value()
-
-    return numba.void(ints, numba.int64, data, numba.int64), build
-
-
-@intrinsic
-def _copy(typing_context, target, to, data, start, count):  # type: ignore[no-untyped-def]
-    """Copy bytes by memcpy, which a loop over two arrays that might overlap does not become."""
-
-    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        target = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        source = context.make_array(signature.args[2])(context, builder, arguments[2]).data
-        to, start = builder.gep(target, [arguments[1]]), builder.gep(source, [arguments[3]])
-        cgutils.raw_memcpy(builder, to, start, arguments[4], 1)
-        return context.get_dummy_value()
-
-    return numba.void(target, numba.int64, data, numba.int64, numba.int64), build
-
-
-@intrinsic
-def _trailing_zeros(typing_context, word):  # type: ignore[no-untyped-def]
-    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return numba.uint64(numba.uint64), build
-
-
-@intrinsic
-def _ones(typing_context, word):  # type: ignore[no-untyped-def]
-    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.ctpop(arguments[0])
-
-    return numba.uint64(numba.uint64), build
 
 
 @numba.njit(cache=True)
@@ -200,12 +135,12 @@ def index_features(data, entries):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True)
 def _packed_count(data, start, end):  # type: ignore[no-untyped-def]
     """Numbers in a packed block: its bytes without a continuation bit."""
-    count, at = 0, start
-    while at + _LOAD_BYTES <= end:
-        count += np.int64(_ones(~_load(data, at) & _STOP_BITS))
-        at += _LOAD_BYTES
+    count, at = np.int64(0), start
+    while at + WORD_BYTES <= end:
+        count += np.int64(ones(~load(data, at) & _STOP_BITS))
+        at += WORD_BYTES
     while at < end:
-        count += data[at] < 128
+        count += np.int64(data[at] < 128)
         at += 1
     return count
 
@@ -240,11 +175,7 @@ def measure(data, features):  # type: ignore[no-untyped-def]
                 while inner < end:
                     number, wire, value, value_end, code = _field(data, inner, end)
                     if code == FINE and number == 1:
-                        if kind == KIND_BYTES and wire == _LENGTH:
-                            count += 1
-                        elif kind == KIND_FLOATS and wire == _FOUR_BYTES:
-                            count += 1
-                        elif kind == KIND_INTS and wire == _VARINT:
+                        if wire == _ALONE[kind]:
                             count += 1
                         elif kind == KIND_FLOATS and wire == _LENGTH:
                             code = FINE if (value_end - value) % 4 == 0 else BAD_FLOATS
@@ -264,11 +195,22 @@ def measure(data, features):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _close_pairs(word):  # type: ignore[no-untyped-def]
+    """The seven low bits of eight bytes as four numbers of 14 bits, each in 16."""
+    return (word & _LOW_7) | ((word & _HIGH_7) >> _ONE)
+
+
+@numba.njit(cache=True)
+def _close_quads(word):  # type: ignore[no-untyped-def]
+    """The seven low bits of eight bytes as two numbers of 28 bits, each in 32."""
+    word = _close_pairs(word)
+    return (word & _LOW_14) | ((word & _HIGH_14) >> np.uint64(2))
+
+
+@numba.njit(cache=True)
 def _close_up(word):  # type: ignore[no-untyped-def]
-    """The seven low bits of each of eight bytes as one number of 56 bits."""
-    word &= _GROUPS
-    word = (word & _LOW_7) | ((word & _HIGH_7) >> _ONE)
-    word = (word & _LOW_14) | ((word & _HIGH_14) >> np.uint64(2))
+    """The seven low bits of eight bytes as one number of 56 bits."""
+    word = _close_quads(word)
     return (word & _LOW_28) | ((word & _HIGH_28) >> np.uint64(4))
 
 
@@ -279,37 +221,36 @@ def _unpack_ints(data, start, end, ints, out):  # type: ignore[no-untyped-def]
     Every number has one byte without a continuation bit, so no more numbers come out than `_packed_count` counted.
     """
     at = start
-    while at + 2 * _LOAD_BYTES <= len(data) and at < end:
-        word = _load(data, at)
+    while at < end:
+        word = stops = np.uint64(0)  # near the end of the payload: one number after the other
+        if at + 2 * WORD_BYTES <= len(data):
+            word = load(data, at)
+            stops = ~word & _STOP_BITS
         if word == _ALL_SET and data[at + 8] == 255 and data[at + 9] == 1:  # -1, the fill of invalid rows
             ints[out] = -1
             at, out = at + 10, out + 1
-            continue
-        stops = ~word & _STOP_BITS
-        if stops == _STOP_BITS and at + _LOAD_BYTES <= end:  # eight numbers of one byte
-            _widen(ints, out, data, at)
-            at, out = at + _LOAD_BYTES, out + _LOAD_BYTES
-        elif stops == _PAIRS and at + _LOAD_BYTES <= end:  # four numbers of two bytes
-            word &= _GROUPS
-            word = (word & _LOW_7) | ((word & _HIGH_7) >> _ONE)
+        elif stops == _STOP_BITS and at + WORD_BYTES <= end:  # eight numbers of one byte
+            widen(ints, out, data, at)
+            at, out = at + WORD_BYTES, out + WORD_BYTES
+        elif stops == _PAIRS and at + WORD_BYTES <= end:  # four numbers of two bytes
+            word = _close_pairs(word)
             for k in range(4):
                 ints[out + k] = np.int64((word >> np.uint64(16 * k)) & np.uint64(0x3FFF))
-            at, out = at + _LOAD_BYTES, out + 4
+            at, out = at + WORD_BYTES, out + 4
+        elif stops == _QUADS and at + WORD_BYTES <= end:  # two numbers of four bytes
+            word = _close_quads(word)
+            ints[out] = np.int64(word & _LOW_28)
+            ints[out + 1] = np.int64(word >> np.uint64(32))
+            at, out = at + WORD_BYTES, out + 2
         elif stops:
             ints[out] = np.int64(_close_up(word & (stops ^ (stops - _ONE))))
-            at, out = at + np.int64(_trailing_zeros(stops) >> np.uint64(3)) + 1, out + 1
+            at, out = at + np.int64(trailing_zeros(stops) >> np.uint64(3)) + 1, out + 1
         else:
             value, after = _varint(data, at, end)
             if after < 0:
                 return out, at
             ints[out] = np.int64(value)
             at, out = after, out + 1
-    while at < end:
-        value, after = _varint(data, at, end)
-        if after < 0:
-            return out, at
-        ints[out] = np.int64(value)
-        at, out = after, out + 1
     return out, -1
 
 
@@ -344,7 +285,7 @@ def fill(data, features, float_bytes, ints, spans):  # type: ignore[no-untyped-d
                     spans[spans_at, 0], spans[spans_at, 1] = value, value_end
                     spans_at += 1
                 elif kind == KIND_FLOATS:
-                    _copy(float_bytes, floats_at, data, value, value_end - value)
+                    copy(float_bytes, floats_at, data, value, value_end - value)
                     floats_at += value_end - value
                 elif wire == _VARINT:
                     number_read, after = _varint(data, value, value_end)
@@ -355,23 +296,3 @@ def fill(data, features, float_bytes, ints, spans):  # type: ignore[no-untyped-d
                     if broken >= 0:
                         return BAD_VARINT, broken
     return FINE, 0
-
-
-@numba.njit(cache=True)
-def pack_ints(values, packed):  # type: ignore[no-untyped-def]
-    """Write numbers as varints, negative ones as ten bytes; returns the bytes used.
-
-    Args:
-        values: [n] int64.
-        packed: [10 n] uint8, room for the longest outcome.
-    """
-    at = 0
-    for k in range(len(values)):
-        left = np.uint64(values[k])
-        while left >= np.uint64(128):
-            packed[at] = np.uint8((left & np.uint64(127)) | np.uint64(128))
-            left >>= np.uint64(7)
-            at += 1
-        packed[at] = np.uint8(left)
-        at += 1
-    return at

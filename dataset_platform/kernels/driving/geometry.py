@@ -102,6 +102,20 @@ def inside_polygon(x: Floats, y: Floats, polygon: Floats) -> Bools:
     return inside
 
 
+def crossings(points: Floats, arc: Floats, polygon: Floats) -> Floats:
+    """Arc lengths at which a polyline [P, 2] meets the edges of a polygon [Q, 2], in no particular order."""
+    start, step = points[:-1, None, :], np.diff(points, axis=0)[:, None, :]
+    corner, edge = polygon[None, :, :], np.roll(polygon, -1, axis=0)[None, :, :] - polygon[None, :, :]
+    apart = corner - start
+    across = step[..., 0] * edge[..., 1] - step[..., 1] * edge[..., 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        on_line = (apart[..., 0] * edge[..., 1] - apart[..., 1] * edge[..., 0]) / across
+        on_edge = (apart[..., 0] * step[..., 1] - apart[..., 1] * step[..., 0]) / across
+    segment, side = np.nonzero((on_line >= 0) & (on_line <= 1) & (on_edge >= 0) & (on_edge <= 1))
+    lengths: Floats = arc[segment] + on_line[segment, side] * np.diff(arc)[segment]
+    return lengths
+
+
 def nearest_on_polyline(x: Floats, y: Floats, points: Floats, closed: bool = False) -> tuple[Floats, Floats, Floats]:
     """Nearest points of a polyline [P, 2] (P ≥ 1): their x, y and distance, each of the shape of ``x``."""
     if closed and len(points) > 2:

@@ -55,9 +55,9 @@ def post_encroachment_time(scene: Scene, ego_length_m: float, ego_width_m: float
 def _comes_near(scene: Scene, reach: Floats) -> NDArray[np.bool_]:
     """[N]: whether the rectangle around an agent's track touches that around the ego's."""
     within = np.nanmax(np.where(scene.valid, reach, 0.0), axis=1, initial=0.0)
-    near: NDArray[np.bool_] = scene.valid.any(axis=1)
+    near = np.any(scene.valid, axis=1)
     for agent, ego in ((scene.x, scene.ego_x), (scene.y, scene.ego_y)):
         low = np.where(scene.valid, agent, np.inf).min(1, initial=np.inf) - within
         high = np.where(scene.valid, agent, -np.inf).max(1, initial=-np.inf) + within
-        near &= (low <= ego.max(initial=-np.inf)) & (high >= ego.min(initial=np.inf))
+        near = near & (low <= ego.max(initial=-np.inf)) & (high >= ego.min(initial=np.inf))
     return near

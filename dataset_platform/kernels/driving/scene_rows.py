@@ -34,7 +34,9 @@ _ID_LISTS = ("entry_lanes", "exit_lanes", "left_neighbors", "right_neighbors", "
 
 
 def scene_of(
-    frames: pa.Table | pa.RecordBatch, features: list[Any] | pa.ListScalar | None, sampled: bool = False
+    frames: pa.Table | pa.RecordBatch,
+    features: list[Any] | pa.ListScalar | pa.StructArray | None,
+    sampled: bool = False,
 ) -> Scene:
     """The scene of one scenario.
 
@@ -180,11 +182,13 @@ def _flagged(agents: NestedColumn, name: str) -> frozenset[int]:
     return frozenset(agents.ints("track_id")[agents.flags(name)].tolist())
 
 
-def _features(features: list[Any] | pa.ListScalar | None) -> tuple[MapFeature, ...]:
+def _features(features: list[Any] | pa.ListScalar | pa.StructArray | None) -> tuple[MapFeature, ...]:
     """Map features from structs of ``MAP_FEATURE``."""
     if features is None or (isinstance(features, pa.Scalar) and not features.is_valid):
         return ()
-    structs = features.values if isinstance(features, pa.Scalar) else pa.array(features, type=MAP_FEATURE)
+    if isinstance(features, pa.Scalar):
+        features = features.values
+    structs = features if isinstance(features, pa.Array) else pa.array(features, type=MAP_FEATURE)
     one = NestedColumn(pa.ListArray.from_arrays(pa.array([0, len(structs)], type=pa.int32()), structs))
     points = [np.stack(axes, axis=1) for axes in zip(*(_lists(one.arrow(f"{axis}_m")) for axis in "xyz"), strict=True)]
     ids = {name: [tuple(values.tolist()) for values in _lists(one.arrow(name))] for name in _ID_LISTS}

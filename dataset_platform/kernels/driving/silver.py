@@ -70,7 +70,7 @@ def silver_batch(bronze: pa.RecordBatch, config: SilverConfig) -> pa.RecordBatch
     outside = agents.valid & ((agents.stated_heading < -np.pi) | (agents.stated_heading >= np.pi))
     columns: dict[str, Any] = {
         **{name: bronze.column(name) for name in (*_AS_THEY_ARE, *_SOURCE)},
-        "time_s": bronze.column("timestamp_micros").to_numpy(zero_copy_only=False) * 1e-6,
+        "time_s": bronze.column("timestamp_micros").to_numpy(zero_copy_only=False) / 1e6,
         **{f"ego_{_SILVER_NAMES[name]}": _nullable(values) for name, values in ego.items()},
         "ego_speed_mps": _nullable(np.hypot(ego["velocity_x"], ego["velocity_y"])),
         "agents": _agent_lists(bronze, agents),

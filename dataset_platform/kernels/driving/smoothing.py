@@ -37,21 +37,21 @@ def trailing_slope(values: Floats, times_s: Floats, window_s: float, min_samples
     values, times_s = np.asarray(values, float), np.asarray(times_s, float)
     if not len(values):
         return np.empty(0)
-    behind = times_s[:, None] - times_s[None, :]
+    # rows are the past, columns the samples: numpy adds rows in their order, so that samples yet to come, which add
+    # nothing, do not even change the rounding
+    behind = times_s[None, :] - times_s[:, None]
     # a millisecond of slack, so that irregular timestamps do not drop the window's oldest sample
-    used = (behind >= 0) & (behind <= window_s + 1e-3) & np.isfinite(values)[None, :]
-    count = used.sum(1)
+    used = (behind >= 0) & (behind <= window_s + 1e-3) & np.isfinite(values)[:, None]
+    count = used.sum(0)
     known = np.where(np.isfinite(values), values, 0.0)
-    n = np.maximum(count, 1)
     t = np.where(used, -behind, 0.0)
-    t = np.where(used, t - (t.sum(1) / n)[:, None], 0.0)
+    t = np.where(used, t - t.sum(0) / np.maximum(count, 1), 0.0)
     # values are taken from their own sample's value, so that large coordinates lose no digits
-    v = np.where(used, known[None, :] - known[:, None], 0.0)
-    spread = (t * t).sum(1)
-    span = np.where(used, behind, 0.0).max(1)
+    v = np.where(used, known[:, None] - known[None, :], 0.0)
+    span = np.where(used, behind, 0.0).max(0)
     enough = (count >= min_samples) & (span >= window_s / 2 - 1e-3) & np.isfinite(values)
     with np.errstate(divide="ignore", invalid="ignore"):
-        slope = (t * v).sum(1) / spread
+        slope = (t * v).sum(0) / (t * t).sum(0)
     return np.where(enough, slope, np.nan)
 
 

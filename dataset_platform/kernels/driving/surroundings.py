@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_platform.kernels.driving.geometry import inside_polygon, nearest_on_polyline, project, to_frame
+from dataset_platform.kernels.driving.geometry import crossings, inside_polygon, nearest_on_polyline, project, to_frame
 from dataset_platform.kernels.driving.lanes import MAX_SAMPLE_GAP_M
 from dataset_platform.kernels.driving.path import LanePath, Routes
 from dataset_platform.kernels.driving.scene import MapFeature, Scene
@@ -26,7 +26,6 @@ LINE_ALIGNED = 0.7
 """Least cosine between a line and the ego: what runs across the road bounds no lane."""
 SIGN_AT_LANE_M = 15.0
 """A controlled lane that begins this near to its stop sign begins at the stop line."""
-SAMPLING_M = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +101,13 @@ def _nearest(scene: Scene, polygon: Floats, radius_m: float) -> tuple[Floats, Fl
 
 def _distance_to(path: LanePath, polygon: Floats, ego_m: Floats, reach_m: float, ego_length_m: float) -> Floats:
     """Metres from the front bumper along the path to the next stretch of it in the polygon, NaN when there is none."""
-    at = np.arange(0.0, path.arc[-1], SAMPLING_M)
-    x, y = (np.interp(at, path.arc, path.points[:, k]) for k in (0, 1))
-    inside = np.concatenate([[False], inside_polygon(x, y, polygon), [False]])
-    enters, leaves = np.flatnonzero(inside[1:] & ~inside[:-1]), np.flatnonzero(inside[:-1] & ~inside[1:])
-    if not len(enters):
+    cuts = np.unique(np.concatenate([[0.0, path.arc[-1]], crossings(path.points, path.arc, polygon)]))
+    begin, end = cuts[:-1], cuts[1:]
+    x, y = (np.interp((begin + end) / 2, path.arc, path.points[:, k]) for k in (0, 1))
+    inside = inside_polygon(x, y, polygon)
+    begin, end = begin[inside], end[inside]
+    if not len(begin):
         return np.full(len(ego_m), np.nan)
-    begin, end = enters * SAMPLING_M, leaves * SAMPLING_M
     ahead = np.maximum(begin[:, None] - ego_m - ego_length_m / 2, 0.0)
     behind = end[:, None] < ego_m - ego_length_m / 2
     nearest = np.where(behind | (ahead > reach_m), np.inf, ahead).min(0)

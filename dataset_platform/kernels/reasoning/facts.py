@@ -11,7 +11,7 @@ exist", the rule of WOMD-Reasoning). Facts are made from a row of ``driving/gold
 | ``signal:LANE`` | state (word), distance (m) |
 | ``crosswalk:ID`` | distance (m, along the path), occupied_by (word: comma separated ids) |
 | ``stop_sign:ID`` | distance (m, along the path) |
-| ``path`` | length (m; 0 off lanes), heading_change (deg, over its next 60 m), curve_radius, curve_distance (m, of its tightest bend there), left_turn_from, left_turn_until and the like (m, distances between which a drive along it amounts to a turn or a change of lane) |
+| ``path`` | length (m; 0 off lanes), heading_change (deg, over its next 60 m), curve_radius, curve_distance, curve_until (m, of its next bend; with _2 to _4 of those after it), left_turn_from, left_turn_until and the like (m, distances between which a drive along it amounts to a turn or a change of lane) |
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ PATH_LOOK_M = 60.0
 SWING_STEP = 2
 CURVE_RADIUS_M = 150.0
 """Bends wider than this are straight road to the planner."""
+BEND_APART_M, MOST_BENDS = 8.0, 4
 CONFLICT_STEP_S, CONFLICT_SPAN_S = 0.2, 5.0
 EGO_HALF_WIDTH_M, BODY_GAP_M = 1.1, 0.4
 TURNING_DEG = 30.0
@@ -128,12 +129,25 @@ def _path(line: Floats, on_lanes: bool) -> Iterator[Fact]:
     yield from _number("path", "length", along[-1] if on_lanes else 0.0, "m")
     near = along <= PATH_LOOK_M
     yield from _number("path", "heading_change", np.degrees(heading[near][-1] - heading[0]), "deg")
-    curvature = np.abs(np.gradient(heading, along))[near]
-    tightest = float(curvature.max())
-    if tightest > 1 / CURVE_RADIUS_M:
-        yield from _number("path", "curve_radius", 1 / tightest, "m")
-        yield from _number("path", "curve_distance", along[int(np.argmax(curvature > 0.8 * tightest))], "m")
+    for number, (radius, first, last) in enumerate(_bends(along, heading)[:MOST_BENDS]):
+        nth = f"_{number + 1}" if number else ""
+        yield from _number("path", f"curve_radius{nth}", radius, "m")
+        yield from _number("path", f"curve_distance{nth}", first, "m")
+        yield from _number("path", f"curve_until{nth}", last, "m")
     yield from _swings(line, along, heading)
+
+
+def _bends(along: Floats, heading: Floats) -> list[tuple[float, float, float]]:
+    """Bends of a line, nearest first: least radius, and the distances between which it is about that tight."""
+    curvature = np.abs(np.gradient(heading, along))
+    bent = np.flatnonzero(curvature > 1 / CURVE_RADIUS_M)
+    found = []
+    for run in np.split(bent, np.flatnonzero(np.diff(along[bent]) > BEND_APART_M) + 1):
+        if len(run):
+            tightest = float(curvature[run].max())
+            tight = run[curvature[run] > 0.8 * tightest]
+            found.append((1 / tightest, float(along[tight[0]]), float(along[tight[-1]])))
+    return found
 
 
 def _swings(line: Floats, along: Floats, heading: Floats) -> Iterator[Fact]:

@@ -22,7 +22,7 @@ from dataset_platform.kernels.reasoning.keyframe_facts import facts_of
 from dataset_platform.kernels.reasoning.meta_actions import meta_actions_of
 from dataset_platform.kernels.reasoning.settings import KeyframeConfig
 from dataset_platform.kernels.reasoning.trace import HORIZON_S
-from dataset_platform.kernels.reasoning.view_builder import MapLines, future_of, view_of
+from dataset_platform.kernels.reasoning.view_builder import MapLines, future_of, reach_m, view_of
 
 Actions = tuple[str, str]
 
@@ -97,7 +97,9 @@ def keyframe_rows(scene: Scene, gold: pa.Table, config: KeyframeConfig) -> pa.Ta
         if step not in at:
             continue
         row = gold.slice(at[step], 1).to_pylist()[0]
-        path = path_ahead(scene, index, features, network)
+        reach = reach_m(float(scene.ego_speed[index]))
+        far = features.model_copy(update={"path_m": max(features.path_m, reach)})
+        path = path_ahead(scene, index, far, network)
         view = view_of(
             scene,
             index,

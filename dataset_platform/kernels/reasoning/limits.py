@@ -39,6 +39,7 @@ CURVE_LATERAL_MPS2 = 2.0
 CONFLICT_GAP_S = 1.5
 """Time that must lie between another road user and the ego at a shared point: the PET that counts as critical."""
 CONFLICT_HORIZON_S = 5.0
+CONFLICT_GAIN_MPS = 4.0
 DEFAULT_LENGTH_M = 5.0
 OFF_LANES_LOOK_M, OFF_LANES_LOOK_S = 15.0, 6.0
 """Off lanes the ego's way is known only this far: a vehicle beyond it may not be on it."""
@@ -122,9 +123,9 @@ def _conflict(facts: Facts, subject: str, seen: Seen, speed: float, half: float)
         stop_at = min(stop_at, crosswalk - half - STOP_MARGIN_M)
     if along <= half:
         return None  # it passes behind the ego's front: braking would not help
-    drive = speed_profile(speed, 0.0, cruise_mps(facts, seen))
-    arrives = _time_to(drive, along - half)
-    leaves = _time_to(drive, along + half)
+    # there at the earliest when it speeds up, gone at the latest when it does not: whatever limit is posted
+    arrives = _time_to(speed_profile(speed, 0.0, speed + CONFLICT_GAIN_MPS), along - half)
+    leaves = _time_to(speed_profile(speed, 0.0, max(speed, STARTING_MPS)), along + half)
     if arrives > end + CONFLICT_GAP_S or leaves < begin - CONFLICT_GAP_S:
         return None
     if braking_needed(speed, max(stop_at, 0.1)) > 2 * MAX_BRAKE_MPS2:
@@ -136,9 +137,10 @@ def _crosswalk_of(facts: Facts, subject: str, seen: Seen) -> float | None:
     """Metres along the path to the crosswalk that an agent occupies."""
     agent = subject.partition(":")[2]
     for other in facts.subjects:
-        if other.startswith("crosswalk:") and seen(other):
-            if agent in (facts.word(other, "occupied_by") or "").split(","):
-                return facts.value(other, "distance")
+        if not other.startswith("crosswalk:") or not seen(other):
+            continue
+        if agent in (facts.word(other, "occupied_by") or "").split(","):
+            return facts.value(other, "distance")
     return None
 
 
@@ -146,10 +148,13 @@ def _path(facts: Facts, speed: float) -> list[Limit]:
     length = facts.value("path", "length")
     if length is not None and length < 1.0 and speed < STANDSTILL_MPS:
         return [Limit("path", "route", 0.0, 0.0)]  # nowhere to go: no lane ahead is known
-    radius, distance = facts.value("path", "curve_radius"), facts.value("path", "curve_distance")
-    if radius is None or distance is None:
-        return []
-    return [Limit("path", "curve", max(0.0, distance), sqrt(CURVE_LATERAL_MPS2 * radius))]
+    found = []
+    for nth in ("", "_2", "_3", "_4"):
+        radius, first, last = (facts.value("path", f"curve_{q}{nth}") for q in ("radius", "distance", "until"))
+        if radius is not None and first is not None:
+            slow = sqrt(CURVE_LATERAL_MPS2 * radius)
+            found.append(Limit("path", "curve", max(0.0, first), slow, until_m=float("inf") if last is None else last))
+    return found
 
 
 def _time_to(drive: SpeedProfile, travelled: float) -> float:

@@ -19,7 +19,9 @@ from dataset_platform.kernels.reasoning.view import LoggedFuture, PlanView
 STEADY_M = 0.1
 """Displacements that change by less than this have not moved."""
 STEADY = 1e-9
-LESS_IS_BETTER = frozenset({"hallucinated_agent_rate", "future_leak", "contradiction_rate", "redundancy", "confidence_brier"})
+LESS_IS_BETTER = frozenset(
+    {"hallucinated_agent_rate", "future_leak", "contradiction_rate", "redundancy", "confidence_brier"}
+)
 EITHER_WAY = frozenset(m for m in METRICS if m.endswith("_m"))
 """Displacements: a broken plan may by chance lie nearer to the log."""
 

@@ -149,13 +149,11 @@ def _profile(state: _State, cruise: float, limits: tuple[Limit, ...]) -> SpeedPr
 
 def _along(state: _State, cruise: float, limits: tuple[Limit, ...]) -> Longitudinal:
     profile = _profile(state, cruise, limits)
-    every = round(WAYPOINT_STEP_S / (profile.times_s[1] - profile.times_s[0]))
-    named = longitudinal_of(profile.times_s[::every], profile.speed_mps[::every])
+    named = longitudinal_of(profile.times_s, profile.speed_mps)
     others = tuple(limit for limit in limits if limit.kind not in YIELD_KINDS or limit.moves)
-    if named in ("decelerate", "stop") and len(others) < len(limits):
-        if _STRICTNESS[_along(state, cruise, others)] < _STRICTNESS[named]:
-            return "yield"
-    return named
+    if named not in ("decelerate", "stop") or len(others) == len(limits):
+        return named
+    return "yield" if _STRICTNESS[_along(state, cruise, others)] < _STRICTNESS[named] else named
 
 
 def _swings(facts: Facts) -> tuple[tuple[float, float, Lateral], ...]:
@@ -168,7 +166,7 @@ def _actions(
     state: _State, cruise: float, limits: tuple[Limit, ...], swings: tuple[tuple[float, float, Lateral], ...]
 ) -> tuple[Longitudinal, Lateral]:
     travelled = float(_profile(state, cruise, limits).distance_m[-1])
-    across = next((action for first, last, action in swings if first <= travelled < last), "keep")
+    across: Lateral = next((action for first, last, action in swings if first <= travelled < last), "keep")
     return _along(state, cruise, limits), across
 
 
@@ -186,13 +184,14 @@ def _causes(
         alone[limit.subject] = (*alone.get(limit.subject, ()), limit)
 
     def matters(subject: str) -> bool:
-        return _actions(state, cruise, tuple(m for m in limits if m.subject != subject), swings) != decided
+        others = tuple(m for m in limits if m.subject != subject)
+        return _actions(state, cruise, others, () if subject == "path" else swings) != decided
 
     def suffices(subject: str) -> bool:
-        return _actions(state, unposted[0], alone[subject], swings) == decided
+        return any(_actions(state, wanted, alone[subject], swings) == decided for wanted in (unposted[0], cruise))
 
     cited = [s for s in alone if matters(s)]
-    if not cited and not posted_matters and _along(state, unposted[0], ()) != decided[0]:
+    if not cited and _along(state, cruise, ()) != decided[0]:
         cited = [s for s in alone if suffices(s)]
     cited.sort(key=lambda s: _profile(state, cruise, alone[s]).distance_m[-1])
     causes = [_cause(alone[s][0]) for s in cited]

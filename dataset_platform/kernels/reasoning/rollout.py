@@ -68,8 +68,8 @@ def alternatives(decision: Decision, facts: Facts, view: PlanView) -> tuple[Alte
             worst = min(shown, key=lambda s: not _same_matter(s, decision))
             found.append(
                 Alternative(
-                    longitudinal=along,  # type: ignore[arg-type]
-                    lateral=across,  # type: ignore[arg-type]
+                    longitudinal=along,
+                    lateral=across,
                     rejected_because=worst.violation,
                     agent_id=worst.agent_id,
                     feature_id=worst.feature_id,

@@ -92,6 +92,7 @@ def agents_that_matter(facts: Facts, decision: Decision) -> tuple[int, ...]:
         a
         for a in ranked
         if a in cited
+        or facts.word(f"agent:{a}", "relation") == "lead"
         or facts.word(f"agent:{a}", "risk") != "low"
         or (facts.value(f"agent:{a}", "distance") or 0.0) <= NEAR_M
     ]

@@ -2,14 +2,14 @@
 
 The free road and the gap to a lead follow the Intelligent Driver Model (Treiber, Hennecke, Helbing 2000). A point that
 must be passed no faster than some speed (a stop line: at zero) is approached at the constant deceleration that just
-suffices. Acceleration and jerk stay inside nuPlan's comfort limits (−4.05…2.40 m/s², 4.13 m/s³).
+suffices. Acceleration and jerk stay inside nuPlan's comfort limits (−4.05…2.40 m/s², 4.13 m/s³), emergencies aside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,13 @@ ACCELERATION_MPS2 = 1.4
 COMFORT_BRAKE_MPS2 = 2.0
 MAX_BRAKE_MPS2 = 3.7
 """What the planner may use of nuPlan's 4.05."""
+EMERGENCY_FROM_MPS2, EMERGENCY_BRAKE_MPS2, EMERGENCY_JERK_MPS3 = 5.0, 7.0, 10.0
+"""Where more than this is needed, a crash is worse than discomfort: the ego brakes as hard as a dry road lets it."""
 HEADWAY_S = 1.2
 STANDING_GAP_M = 2.0
-JERK_MPS3 = 2.5
-HARD_JERK_MPS3 = 3.8
+JERK_MPS3 = 2.2
+HARD_JERK_MPS3 = 2.7
+LANDING_JERK_MPS3 = 1.8
 HOLD_M = 2.5
 """A standing ego does not creep over less than this."""
 
@@ -39,8 +42,9 @@ class Limit:
         subject: whose limit it is, as the facts name it (``agent:12``, ``signal:455``, ``ego``, ``path``).
         kind: kind of cause, one of ``trace.CauseKind``.
         distance_m: to a lead: the gap; to a point: what may be travelled until it.
-        speed_mps: of a lead: its speed; of a point: the speed allowed there, which holds on after it.
+        speed_mps: of a lead: its speed; of a point: the speed allowed there, which holds on until ``until_m``.
         moves: whether the limit drives on by itself, as a lead does.
+        until_m: distance after which a speed allowed from a point on is lifted.
     """
 
     subject: str
@@ -48,6 +52,7 @@ class Limit:
     distance_m: float
     speed_mps: float
     moves: bool = False
+    until_m: float = inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +81,20 @@ def speed_profile(
     speed[0] = v
     for i in range(1, steps):
         wanted = min([_free(v, target_mps), *(_held(limit, s, v, (i - 1) * STEP_S) for limit in limits)])
-        wanted = max(wanted, -MAX_BRAKE_MPS2)
+        emergency = wanted < -EMERGENCY_FROM_MPS2
+        wanted = max(wanted, -EMERGENCY_BRAKE_MPS2 if emergency else -MAX_BRAKE_MPS2)
         jerk = HARD_JERK_MPS3 if wanted < -COMFORT_BRAKE_MPS2 else JERK_MPS3
+        jerk = EMERGENCY_JERK_MPS3 if emergency else jerk
         a += min(max(wanted - a, -jerk * STEP_S), jerk * STEP_S)
         # so that the deceleration has faded when the ego comes to stand
-        a = max(a, -sqrt(2 * HARD_JERK_MPS3 * v))
+        a = max(a, -sqrt(2 * LANDING_JERK_MPS3 * v))
         faster = max(0.0, v + a * STEP_S)
         s += (v + faster) / 2 * STEP_S
         v = faster
         if v <= 0.0:
             a = max(a, 0.0)
         distance[i], speed[i] = s, v
-    return SpeedProfile(np.arange(steps) * STEP_S, distance, speed)
+    return SpeedProfile(np.arange(steps, dtype=np.float64) * STEP_S, distance, speed)
 
 
 def braking_needed(speed_mps: float, distance_m: float, to_mps: float = 0.0) -> float:
@@ -113,11 +120,9 @@ def _held(limit: Limit, s: float, v: float, t: float) -> float:
         return ACCELERATION_MPS2 * (1.0 - (wanted / max(gap, 0.1)) ** 2)
     left = limit.distance_m - s
     if limit.speed_mps > 0.0 and left <= 0.0:
-        return _free(v, limit.speed_mps)
-    if limit.speed_mps == 0.0 and v < 0.3 and left < HOLD_M:
+        return _free(v, limit.speed_mps) if s <= limit.until_m else ACCELERATION_MPS2
+    if limit.speed_mps == 0.0 and (left < 0.2 or (v < 0.3 and left < HOLD_M)):
         return -COMFORT_BRAKE_MPS2
-    needed = max(0.0, v**2 - limit.speed_mps**2) / (2 * max(left, 0.3))
+    needed = max(0.0, v**2 - limit.speed_mps**2) / (2 * max(left, 0.1))
     # still far: drive on, then roll, then brake as needed
-    if needed < 0.5:
-        return ACCELERATION_MPS2 * (1.0 - needed / 0.5)
-    return -2.0 * (needed - 0.5) if needed < 1.0 else -needed
+    return -needed if needed > 1.1 else float(np.interp(needed, (0.0, 0.5, 0.7, 1.1), (ACCELERATION_MPS2, 0.0, 0.0, -1.1)))

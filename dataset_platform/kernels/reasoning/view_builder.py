@@ -24,6 +24,7 @@ LINE_TOLERANCE_M = 0.05
 """Points of lanes and edges that lie this near to the line through their neighbours are left out."""
 LANE_SPACING_M = 2.0
 """Centre lines keep points at least this often: their points are measured to."""
+REACH_SLACK_M = 40.0
 DRIVABLE = ("freeway", "surface_street", "undefined")
 DEFAULT_LENGTH_M, DEFAULT_WIDTH_M = 5.0, 2.0
 
@@ -64,7 +65,7 @@ def view_of(
     Args:
         index: position of the step in the scene's arrays.
         path: the ego's lane path there (``path_ahead``).
-        radius_m: of the view; that of ``KeyframeConfig`` when not given.
+        radius_m: of the view, beyond which no agent is seen; that of ``KeyframeConfig`` when not given.
         acceleration_mps2, yaw_rate_radps: of the ego, where they are known (gold); else smoothed over the past.
         lines: of the scene's map, where they are at hand.
     """
@@ -75,9 +76,11 @@ def view_of(
     def local(points: Floats) -> Floats:
         return np.stack(to_frame(points[..., 0], points[..., 1], x0, y0, heading), axis=-1)
 
+    reach = max(radius, reach_m(float(scene.ego_speed[index])))
+
     def clipped(points: Floats) -> Floats:
-        """The part of a line that lies within the radius, and the points next to it."""
-        near = np.hypot(points[:, 0] - x0, points[:, 1] - y0) <= radius
+        """The part of a line that lies within the radius or the plan's reach, and the points next to it."""
+        near = np.hypot(points[:, 0] - x0, points[:, 1] - y0) <= reach
         inside = np.flatnonzero(near)
         if not len(inside):
             return np.empty((0, 2))
@@ -97,7 +100,7 @@ def view_of(
     return PlanView(
         ego_speed_mps=float(scene.ego_speed[index]),
         ego_acceleration_mps2=_known(acceleration_mps2, scene, index, scene.ego_speed),
-        ego_yaw_rate_radps=_known(yaw_rate_radps, scene, index, np.unwrap(np.nan_to_num(scene.ego_heading))),
+        ego_yaw_rate_radps=_known(yaw_rate_radps, scene, index, np.unwrap(scene.ego_heading)),
         ego_length_m=scene.ego_length_m if np.isfinite(scene.ego_length_m) else DEFAULT_LENGTH_M,
         ego_width_m=scene.ego_width_m if np.isfinite(scene.ego_width_m) else DEFAULT_WIDTH_M,
         agent_id=scene.track_id[seen],
@@ -116,6 +119,11 @@ def view_of(
         path_lanes=tuple(int(i) for i in path.lane_ids),
         sampled_map=scene.road_map.sampled,
     )
+
+
+def reach_m(speed_mps: float) -> float:
+    """How far a plan may lead: at this speed and with the usual acceleration up to the horizon, metres."""
+    return speed_mps * HORIZON_S + REACH_SLACK_M
 
 
 def future_of(scene: Scene, index: int) -> LoggedFuture:

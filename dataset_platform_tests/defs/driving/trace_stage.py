@@ -24,7 +24,15 @@ from dataset_platform.lake.publishing import Outcome, StageRun
 from dataset_platform.settings import Settings
 
 TRACES = Stage(
-    CotTraces, Keyframes, traces.compute_traces, traces.section, traces.VERSION, (), (), True, frozenset(traces.TRANSIENT)
+    CotTraces,
+    Keyframes,
+    traces.compute_traces,
+    traces.section,
+    traces.VERSION,
+    (),
+    (),
+    True,
+    frozenset(traces.TRANSIENT),
 )
 ANNOTATIONS = Stage(
     CotAnnotations, None, annotations.compute_annotations, None, annotations.VERSION, (), (), True, frozenset()

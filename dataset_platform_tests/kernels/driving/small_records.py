@@ -19,6 +19,7 @@ from dataset_platform.kernels.driving.tfrecord_writer import TFRecordWriter
 from dataset_platform.lake.audit import validate_batches
 
 Kernel = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+Rows = list[dict[str, Any]]
 FILE = "waymo/tfrecords/2026/01/05/a.tfrecord"
 AGENTS = 4
 LENGTHS = {"past": 2, "current": 1, "future": 3}
@@ -179,3 +180,14 @@ def broken_rules(contract: type[Contract], batch: pa.RecordBatch) -> list[dict[s
     assert kept.num_rows
     failures = validate_batches(contract, "2026-01-05")(iter(kept.combine_chunks().to_batches()))
     return [row for found in failures for row in found.to_pylist()]
+
+
+def parted(rows: Rows) -> tuple[Rows, Rows, Rows, Rows]:
+    """Kept, rejected, quarantined and tally rows; every row is one of them and the tallies agree with the others."""
+    tallies = [row for row in rows if row["tally"] is not None]
+    data = [row for row in rows if row["tally"] is None]
+    broken = [row for row in data if row["error"] is not None]
+    rejected = [row for row in data if row["error"] is None and row["reason"] is not None]
+    kept = [row for row in data if row["error"] is None and row["reason"] is None]
+    assert sum(row["tally"] for row in tallies) == len(data)
+    return kept, rejected, broken, tallies

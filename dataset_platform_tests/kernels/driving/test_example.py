@@ -18,9 +18,13 @@ from dataset_platform.errors import InputError
 from dataset_platform.kernels.driving.example import GOLD_FEATURES, ExampleError, decode_example, encode_example
 from dataset_platform.kernels.driving.tfrecord import Record, read_records
 
-INT64 = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([s * 2**k + d for k in range(0, 63, 7) for d in (-1, 0, 1) for s in (1, -1)])
+INT64 = st.integers(-(2**63), 2**63 - 1) | st.sampled_from(
+    [s * 2**k + d for k in range(0, 63, 7) for d in (-1, 0, 1) for s in (1, -1)]
+)
 # long runs of short numbers and of -1 take other ways through the decoder than single ones
-RUNS = st.lists(st.tuples(INT64 | st.sampled_from([-1, 0, 1, 127, 128, 300, 16383, 16384]), st.integers(1, 40)), max_size=12)
+RUNS = st.lists(
+    st.tuples(INT64 | st.sampled_from([-1, 0, 1, 127, 128, 300, 16383, 16384]), st.integers(1, 40)), max_size=12
+)
 FEATURES = st.dictionaries(
     st.text(max_size=12),
     st.one_of(
@@ -94,7 +98,10 @@ def test_what_protobuf_writes_is_read_and_the_other_way_round(features: dict[str
     assert_same_as_protobuf(message.SerializeToString())
     types = {"float": np.float32, "int64": np.int64}
     encoded = encode_example(
-        {name: values if kind == "bytes" else np.array(values, types[kind]) for name, (kind, values) in features.items()}
+        {
+            name: values if kind == "bytes" else np.array(values, types[kind])
+            for name, (kind, values) in features.items()
+        }
     )
     assert by_protobuf(encoded) == by_protobuf(message.SerializeToString())
     assert encode_example(decode_example(encoded)) == encoded
@@ -140,7 +147,9 @@ def test_the_last_value_of_a_key_and_the_last_kind_of_a_feature_count() -> None:
 
 def test_empty_features_and_messages() -> None:
     assert decode_example(b"") == {}
-    payload = field(1, entry("unset", b"") + entry("floats", field(2, b"")) + entry("ints", field(3, b"")) + field(1, b""))
+    payload = field(
+        1, entry("unset", b"") + entry("floats", field(2, b"")) + entry("ints", field(3, b"")) + field(1, b"")
+    )
     assert_same_as_protobuf(payload)
     assert decode_example(payload)["ints"].dtype == np.int64  # type: ignore[union-attr]
     assert {name: len(values) for name, values in decode_example(payload).items()} == dict.fromkeys(
@@ -199,7 +208,9 @@ def damaged_messages(count: int) -> Iterator[bytes]:
                 {
                     "id": [chance.randbytes(4)],
                     "x": np.array([chance.uniform(-9, 9) for _ in range(chance.randrange(8))], np.float32),
-                    "valid": np.array([chance.choice((-1, 0, 1, 200, 2**40)) for _ in range(chance.randrange(30))], np.int64),
+                    "valid": np.array(
+                        [chance.choice((-1, 0, 1, 200, 2**40)) for _ in range(chance.randrange(30))], np.int64
+                    ),
                 }
             )
         )

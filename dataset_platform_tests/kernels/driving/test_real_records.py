@@ -58,6 +58,16 @@ def at_now(only: Scene) -> Counter[str]:
     return Counter([*types.tolist(), "vehicle"])
 
 
+def corridor(only: Scene) -> list[tuple[float, float, int, float]]:
+    """What is ahead now within 2 m of the ego's axis: longitudinal, lateral, id, speed; nearest first."""
+    dx, dy = only.x[:, NOW] - only.ego_x[NOW], only.y[:, NOW] - only.ego_y[NOW]
+    cos, sin = np.cos(only.ego_heading[NOW]), np.sin(only.ego_heading[NOW])
+    longitudinal, lateral = cos * dx + sin * dy, cos * dy - sin * dx
+    ahead = np.flatnonzero((longitudinal > 0) & (np.abs(lateral) < 2))
+    found = [(longitudinal[i], lateral[i], int(only.track_id[i]), only.speed[i, NOW]) for i in ahead]
+    return sorted(found)
+
+
 def test_bronze_of_the_example(real_data: Path) -> None:
     rows = table(real_data, EXAMPLE, bronze_frames)
     assert rows.num_rows == 91
@@ -106,6 +116,22 @@ def test_scene_of_the_example(real_data: Path) -> None:
     assert np.abs(np.gradient(acceleration, only.times_s)).max() == pytest.approx(19.84, abs=5e-3)
     yaw_rate = np.gradient(np.unwrap(only.ego_heading), only.times_s)
     assert np.abs(yaw_rate).max() == pytest.approx(0.322, abs=5e-4)
+    assert np.abs(only.ego_speed * yaw_rate).max() == pytest.approx(2.16, abs=5e-3)
+
+
+def test_the_corridor_ahead_of_the_ego(real_data: Path) -> None:
+    expected = [
+        (15.921, 0.677, 9, 7.161),
+        (41.100, 0.714, 46, 0.394),
+        (49.166, 0.346, 68, 0.148),
+        (57.308, -0.295, 62, 0.135),
+    ]
+    ahead = corridor(scene(real_data, EXAMPLE))[: len(expected)]
+    assert [one[2] for one in ahead] == [one[2] for one in expected]
+    assert np.array(ahead) == pytest.approx(np.array(expected), abs=6e-4)
+    # a car that crosses, which is why a corridor alone makes no lead
+    nearest = corridor(scene(real_data, SCENARIO))[0]
+    assert (nearest[0], nearest[3]) == pytest.approx((23.75, 13.6), abs=0.05)
 
 
 def test_signals_of_the_example(real_data: Path) -> None:

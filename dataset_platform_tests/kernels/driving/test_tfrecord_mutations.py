@@ -34,7 +34,9 @@ def payload(chance: random.Random) -> bytes:
         {
             "scenario/id": [chance.randbytes(8).hex()],
             "state/x": [chance.uniform(-1e4, 1e4) for _ in range(chance.randrange(30))],
-            "state/valid": [chance.choice((-1, 0, 1, 128, chance.getrandbits(50))) for _ in range(chance.randrange(20))],
+            "state/valid": [
+                chance.choice((-1, 0, 1, 128, chance.getrandbits(50))) for _ in range(chance.randrange(20))
+            ],
         }
     )
 

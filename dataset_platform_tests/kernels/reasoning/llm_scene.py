@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dataset_platform.engines.cot_writer import Keyframe
@@ -143,18 +145,20 @@ def _view(ego_speed, agents, path, behind, signals) -> PlanView:
 
 def keyframes(count: int, complexity: str = "SIMPLE") -> list[Keyframe]:
     """Different keyframes: free road, following, closing in, a red and a green signal, standstill."""
-    kinds = (
-        {"lead": None},
-        {"lead": (30.0, 8.0)},
-        {"lead": (45.0, 4.0)},
-        {"lead": None, "signal": ("stop", 45.0)},
-        {"lead": (60.0, 9.0), "signal": ("go", 50.0)},
-        {"ego_speed": 0.0, "lead": None, "signal": ("arrow_stop", 2.0)},
-    )
-    return [
-        keyframe(n, complexity=complexity, **{"ego_speed": 6.0 + n % 5, **kinds[n % len(kinds)]})  # type: ignore[arg-type]
-        for n in range(count)
-    ]
+    frames = []
+    for n in range(count):
+        off = 0.01 * n  # no two are alike: equal prompts would be one call
+        kinds: tuple[dict[str, Any], ...] = (
+            {"lead": None},
+            {"lead": (30.0 + off, 8.0)},
+            {"lead": (45.0 + off, 4.0)},
+            {"lead": None, "signal": ("stop", 45.0 + off)},
+            {"lead": (60.0 + off, 9.0), "signal": ("go", 50.0)},
+            {"ego_speed": 0.0, "lead": None, "signal": ("arrow_stop", 2.0 + off)},
+        )
+        given = {"ego_speed": 6.0 + n % 5 + 0.002 * n, **kinds[n % len(kinds)]}
+        frames.append(keyframe(n, complexity=complexity, **given))
+    return frames
 
 
 def hand_trace(number: int = 0) -> CoTTrace:

@@ -101,7 +101,9 @@ def argilla(task: dict[str, Any], answers: dict[str, dict[str, Any]], **more: An
 
 def label_studio(task: dict[str, Any], values: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A task of Label Studio's JSON export with one annotation."""
-    kinds = {n: ("choices", "choices") for n in (*forms.CHOICES, forms.VERDICT)} | {"confidence": ("number", "number")}
+    kinds = dict.fromkeys((*forms.CHOICES, forms.VERDICT), ("choices", "choices")) | {
+        "confidence": ("number", "number")
+    }
     result = []
     for name, value in values.items():
         kind, key = kinds.get(name, ("textarea", "text"))
@@ -118,7 +120,11 @@ def test_argilla_comes_back():
     corrected = {"verdict": "corrected", "longitudinal": "stop", "justification_text": "", "comment": "no"}
     record = argilla(TASKS[0], {"u1": accepted, "u2": corrected, "u3": {"verdict": "rejected"}})
     rows = read({"export.json": orjson.dumps([record, argilla(TASKS[1], {})])})
-    assert [(r["annotator"], r["status"]) for r in rows[:3]] == [("u1", "accepted"), ("u2", "corrected"), ("u3", "rejected")]
+    assert [(r["annotator"], r["status"]) for r in rows[:3]] == [
+        ("u1", "accepted"),
+        ("u2", "corrected"),
+        ("u3", "rejected"),
+    ]
     assert {r["format"] for r in rows} == {"argilla"} and len({r["annotation_id"] for r in rows}) == 4
     assert {r["frame_id"] for r in rows[:3]} == {TRACES[0].frame_id}
     trace = CoTTrace.model_validate_json(rows[1]["trace"])
@@ -130,7 +136,11 @@ def test_argilla_in_its_other_shapes():
     record = argilla(TASKS[0], {})
     old = record | {
         "responses": [
-            {"user_id": "u1", "status": "submitted", "values": {"verdict": {"value": "corrected"}, "lateral": {"value": "left_turn"}}},
+            {
+                "user_id": "u1",
+                "status": "submitted",
+                "values": {"verdict": {"value": "corrected"}, "lateral": {"value": "left_turn"}},
+            },
             {"user_id": "u2", "status": "discarded", "values": {"verdict": {"value": "accepted"}}},
             {"user_id": "u3", "status": "draft", "values": None},
         ]
@@ -160,7 +170,13 @@ def test_label_studio_comes_back():
         {"id": 3, "data": forms.label_studio_task(TASKS[4])["data"], "annotations": []},
     ]
     rows = read({"export.json": orjson.dumps(records)})
-    assert [r["status"] or r["reason"] for r in rows] == ["accepted", "corrected", "corrected", "not_submitted", "not_submitted"]
+    assert [r["status"] or r["reason"] for r in rows] == [
+        "accepted",
+        "corrected",
+        "corrected",
+        "not_submitted",
+        "not_submitted",
+    ]
     assert [r["offset"] for r in rows] == [0, 1, 2, 3, 4]
     assert rows[0]["annotator"] == "eve@example.org" and rows[0]["format"] == "label_studio"
     second = CoTTrace.model_validate_json(rows[1]["trace"])
@@ -170,7 +186,14 @@ def test_label_studio_comes_back():
 
 def test_label_studio_in_its_short_form():
     task = forms.label_studio_task(TASKS[0])["data"]
-    short = {**task, "id": 9, "annotation_id": 2, "annotator": "eve@example.org", "lead_time": 3.0, "verdict": "corrected"}
+    short = {
+        **task,
+        "id": 9,
+        "annotation_id": 2,
+        "annotator": "eve@example.org",
+        "lead_time": 3.0,
+        "verdict": "corrected",
+    }
     short |= {"lateral": {"choices": ["right_turn"]}, "scene_description_text": ["Another text."]}
     [row] = read({"min.json": orjson.dumps([short])})
     trace = CoTTrace.model_validate_json(row["trace"])

@@ -132,7 +132,9 @@ def _wrong_way(case: Case) -> CoTTrace | None:
     if case.view.sampled_map:
         return None
     for side in (3.5, 7.0, 10.5, 14.0):
-        trace = _drive(case, _smooth(case.view.ego_speed_mps, max(case.view.ego_speed_mps, 8.0), 4.0), _smooth(0, side, 4.0))
+        trace = _drive(
+            case, _smooth(case.view.ego_speed_mps, max(case.view.ego_speed_mps, 8.0), 4.0), _smooth(0, side, 4.0)
+        )
         motion = of_waypoints(trace.trajectory_plan.waypoints, case.view)
         fit = None if motion is None else roads.lane_fit(motion, case.view)
         if motion is not None and fit is not None and roads.wrong_way_m(motion, fit) > roads.WRONG_WAY_FAIL_M:
@@ -181,7 +183,14 @@ PLANS = (
         "the last waypoint lies metres behind its place",
         ("kinematic_pass", "comfort_pass", "waypoint_timing_pass", "fde_8s_m"),
         _teleport,
-        ("ade_8s_m", "confidence_brier", "no_collision_logged", "min_ttc_pass", "number_groundedness", "meta_action_agreement"),
+        (
+            "ade_8s_m",
+            "confidence_brier",
+            "no_collision_logged",
+            "min_ttc_pass",
+            "number_groundedness",
+            "meta_action_agreement",
+        ),
     ),
     Mutation(
         "jerk_spike",

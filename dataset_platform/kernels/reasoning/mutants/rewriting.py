@@ -72,7 +72,9 @@ def _with_field(trace: CoTTrace, claim: Claim, change: Callable[[float], float])
         return with_level(trace, claim.level, **{outer: change(getattr(level, outer))})
     value = getattr(level, outer)
     if not isinstance(value, tuple):
-        return with_level(trace, claim.level, **{outer: value.model_copy(update={inner: change(getattr(value, inner))})})
+        return with_level(
+            trace, claim.level, **{outer: value.model_copy(update={inner: change(getattr(value, inner))})}
+        )
     agent_id = int(claim.subjects[0].partition(":")[2])
     items = (v.model_copy(update={inner: change(getattr(v, inner))}) if v.agent_id == agent_id else v for v in value)
     return with_level(trace, claim.level, **{outer: tuple(items)})

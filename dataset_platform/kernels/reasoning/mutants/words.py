@@ -17,7 +17,7 @@ from dataset_platform.kernels.reasoning.mutations import Case, Mutation
 from dataset_platform.kernels.reasoning.quality.claims import Claim, resolve
 from dataset_platform.kernels.reasoning.quality.consistency import risk_of
 from dataset_platform.kernels.reasoning.quality.coverage import critical_agents
-from dataset_platform.kernels.reasoning.quality.grounding import LEAK_TIMES_S, SECTORS, STATE_CLASS, _fits
+from dataset_platform.kernels.reasoning.quality.grounding import LEAK_TIMES_S, STATE_CLASS, cited_agents, fits
 from dataset_platform.kernels.reasoning.quality.wording import (
     LIGHT_WORDS,
     agent_references,
@@ -43,7 +43,9 @@ def _number(case: Case, factor: float, quantities: tuple[str, ...]) -> CoTTrace 
 
 
 def _scaled(claim: Claim, factor: float) -> Claim:
-    return Claim(claim.level, claim.place, claim.subjects, claim.quantities, claim.value * factor, claim.unit, "", claim.span)
+    return Claim(
+        claim.level, claim.place, claim.subjects, claim.quantities, claim.value * factor, claim.unit, "", claim.span
+    )
 
 
 def _scale(case: Case) -> CoTTrace | None:
@@ -82,7 +84,7 @@ def _swap_ids(case: Case) -> CoTTrace | None:
 
 def _interchangeable(case: Case, a: AgentMention, b: AgentMention) -> bool:
     subjects = f"agent:{a.agent_id}", f"agent:{b.agent_id}"
-    sectors = _fits(case.facts, subjects[0], "sector", b.sector) or _fits(case.facts, subjects[1], "sector", a.sector)
+    sectors = fits(case.facts, subjects[0], "sector", b.sector) or fits(case.facts, subjects[1], "sector", a.sector)
     near = abs(a.distance_m - b.distance_m) <= 1 + 0.1 * max(a.distance_m, b.distance_m)
     return sectors or near
 
@@ -146,7 +148,9 @@ def _leak(case: Case) -> CoTTrace | None:
             if time > case.future.times_s[-1]:
                 break
             value = float(speed[int(np.argmin(np.abs(case.future.times_s - time)))])
-            claim = Claim("justification", "text", (f"agent:{agent_id}",), ("speed", "closing_speed"), value, "mps", "", (0, 0))
+            claim = Claim(
+                "justification", "text", (f"agent:{agent_id}",), ("speed", "closing_speed"), value, "mps", "", (0, 0)
+            )
             if np.isfinite(value) and value > 0.5 and resolve(claim, case.facts) is None:
                 return with_sentence(case.trace, "justification", f"Agent {agent_id} drives at {value:.2f} m/s.")
     return None
@@ -154,13 +158,16 @@ def _leak(case: Case) -> CoTTrace | None:
 
 def _drop_critical(case: Case) -> CoTTrace | None:
     """A critical agent that no cause rests on is left out of all fields and sentences."""
-    reasons = case.trace.justification
-    cited = {c.agent_id for c in (*reasons.causes, *reasons.alternatives)}
+    cited = set(cited_agents(case.trace))
     dropped = next((i for i in critical_agents(case.facts) if i not in cited), None)
     if dropped is None:
         return None
     trace = case.trace
-    for level, name in (("scene_description", "agents"), ("situation_assessment", "risks"), ("behavior_prediction", "predictions")):
+    for level, name in (
+        ("scene_description", "agents"),
+        ("situation_assessment", "risks"),
+        ("behavior_prediction", "predictions"),
+    ):
         kept = tuple(v for v in getattr(getattr(trace, level), name) if v.agent_id != dropped)
         if not kept:
             return None
@@ -168,7 +175,9 @@ def _drop_critical(case: Case) -> CoTTrace | None:
     for level in LEVELS:
         text = getattr(trace, level).text
         kept_text = "".join(
-            text[a:b] for a, b in sentences(text) if all(r.subject != f"agent:{dropped}" for r in agent_references(text[a:b]))
+            text[a:b]
+            for a, b in sentences(text)
+            if all(r.subject != f"agent:{dropped}" for r in agent_references(text[a:b]))
         )
         if len(kept_text.split()) < 3:
             return None
@@ -184,7 +193,9 @@ def _drop_control(case: Case) -> CoTTrace | None:
     trace = with_level(case.trace, "scene_description", signal=None)
     for level in LEVELS:
         text = getattr(trace, level).text
-        spans = [(a, b) for a, b in sentences(text) if all(r.kind != "signal" for r in references(text[a:b], case.facts))]
+        spans = [
+            (a, b) for a, b in sentences(text) if all(r.kind != "signal" for r in references(text[a:b], case.facts))
+        ]
         kept = "".join(text[a:b] for a, b in spans)
         if len(kept.split()) < 3:
             return None
@@ -213,7 +224,6 @@ def _repeat(case: Case) -> CoTTrace | None:
     return with_sentence(case.trace, "scene_description", longest) if len(longest.split()) >= 3 else None
 
 
-assert set(COLOURS) <= {"stop", "caution", "go"} and len(SECTORS) == 8
 WORDS = (
     Mutation("scale_number", "an agent's distance or speed times 1.5", ("number_groundedness",), _scale),
     Mutation("wrong_unit", "km/h given as m/s, or feet as metres", ("number_groundedness",), _wrong_unit),

@@ -9,7 +9,14 @@ from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.trace import CoTTrace
 
 Q = tuple[str, ...]
-TOLERANCES = {"m": (1.0, 0.1), "mps": (0.5, 0.1), "mps2": (0.5, 0.1), "deg": (5.0, 0.0), "s": (0.3, 0.1), "count": (0.0, 0.0)}
+TOLERANCES = {
+    "m": (1.0, 0.1),
+    "mps": (0.5, 0.1),
+    "mps2": (0.5, 0.1),
+    "deg": (5.0, 0.0),
+    "s": (0.3, 0.1),
+    "count": (0.0, 0.0),
+}
 """Half width and share of the fact within which a number counts as the fact, by unit."""
 SIGNLESS = ("longitudinal", "lateral", "bearing", "relative_heading", "heading_change", "turn", "acceleration")
 """Quantities that words state without their sign: 3 m to the right, braking at 2 m/s²."""

@@ -79,7 +79,8 @@ def logged(future: LoggedFuture, times_s: Floats) -> Others:
         mixed = values[:, before] + weight * (values[:, after] - values[:, before])
         return np.where(weight >= 1 - 1e-6, values[:, after], mixed)
 
-    turns = np.unwrap(np.nan_to_num(future.agents_heading_rad), axis=1) if future.agents_heading_rad.size else np.zeros(0)
+    known = future.agents_heading_rad
+    turns: Floats = np.asarray(np.unwrap(np.nan_to_num(known), axis=1), dtype=np.float64) if known.size else known
     x, y = at(future.agents_x_m), at(future.agents_y_m)
     return Others(future.agent_id, x, y, at(turns), future.agents_length_m, future.agents_width_m)
 
@@ -100,7 +101,11 @@ def contacts(trajectory: Trajectory, view: PlanView, others: Others) -> list[Con
     found = []
     for row in rows:
         step = int(np.argmax(hit[row]))
-        found.append(Contact(int(others.agent_id[row]), float(trajectory.times_s[step]), _kind(trajectory, view, others, row, step)))
+        found.append(
+            Contact(
+                int(others.agent_id[row]), float(trajectory.times_s[step]), _kind(trajectory, view, others, row, step)
+            )
+        )
     return sorted(found, key=lambda c: (c.time_s, c.agent_id))
 
 
@@ -116,7 +121,11 @@ def _kind(trajectory: Trajectory, view: PlanView, others: Others, row: int, step
     ahead = (view.ego_length_m - FRONT_DEPTH_M) / 2
     front = Boxes(x + ahead * np.cos(h), y + ahead * np.sin(h), h, np.array(FRONT_DEPTH_M), np.array(view.ego_width_m))
     agent = Boxes(
-        others.x_m[row, step], others.y_m[row, step], others.heading_rad[row, step], others.length_m[row], others.width_m[row]
+        others.x_m[row, step],
+        others.y_m[row, step],
+        others.heading_rad[row, step],
+        others.length_m[row],
+        others.width_m[row],
     )
     return "front" if bool(overlap(front, agent)) else "side"
 
@@ -131,7 +140,7 @@ def least_ttc(trajectory: Trajectory, view: PlanView, others: Others) -> tuple[f
     """The least time to collision below ``LEAST_TTC_S`` and its agent; infinity and None when it never falls below.
 
     At each step the ego and the agents that are not behind it are carried on at constant velocity, as nuPlan does;
-    a standing ego and what touches it at the start are left out.
+    a standing ego, and agents from when they touch it on, are left out.
     """
     if trajectory.length < 2 or not len(others.agent_id):
         return float("inf"), None
@@ -143,7 +152,7 @@ def least_ttc(trajectory: Trajectory, view: PlanView, others: Others) -> tuple[f
     reach = (np.hypot(ux, uy) + trajectory.speed_mps) * LEAST_TTC_S + others.length_m[:, None] + view.ego_length_m
     with np.errstate(invalid="ignore"):
         near = (dx * c + dy * s > 0) & (np.hypot(dx, dy) < reach) & (trajectory.speed_mps > STOPPED_MPS)
-    near &= ~overlap(ego, others.boxes())[:, :1]
+    near &= ~np.maximum.accumulate(overlap(ego, others.boxes()), axis=1)
     rows, steps = np.nonzero(near)
     if not len(rows):
         return float("inf"), None

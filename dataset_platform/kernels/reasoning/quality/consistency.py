@@ -76,7 +76,11 @@ def _judge_contradictions(ledger: Ledger, trace: CoTTrace, claims: list[Claim], 
     metric = "contradiction_rate"
     said: dict[tuple[str, str], _Said] = defaultdict(_Said)
     for claim in claims:
-        if claim.own or not claim.subjects or (claim.span and claim.level in ("behavior_prediction", "trajectory_plan")):
+        if (
+            claim.own
+            or not claim.subjects
+            or (claim.span and claim.level in ("behavior_prediction", "trajectory_plan"))
+        ):
             continue
         fact = resolve(claim, facts)
         key = (claim.subjects[0], claim.quantities[0]) if fact is None else fact[:2]
@@ -107,7 +111,14 @@ def _judge_light_words(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
             states[subject].append(str(state))
     for subject, stated in states.items():
         if len(stated) > 1:
-            ledger.judge("contradiction_rate", "scene_description", f"{subject} state", ", ".join(stated), stated[0], len(set(stated)) == 1)
+            ledger.judge(
+                "contradiction_rate",
+                "scene_description",
+                f"{subject} state",
+                ", ".join(stated),
+                stated[0],
+                len(set(stated)) == 1,
+            )
 
 
 def _judge_action(ledger: Ledger, trace: CoTTrace, plan: Trajectory | None) -> None:
@@ -163,6 +174,8 @@ def _least_conflict_s(plan: Trajectory, view: PlanView, row: int, prediction: Ag
     apart = np.abs(near.times_s[:, None] - near.times_s[None, :])
     moving = (near.speed_mps > 0.05)[:, None]
     crossing = (turn > SAME_WAY_RAD) & (turn < np.pi - SAME_WAY_RAD)
+    if view.x_m[row] < 0:  # what follows the ego looks out for itself
+        hit = hit & (turn > SAME_WAY_RAD)
     conflict = hit & ~hit[0, 0] & moving & (apart < np.where(crossing & (moved >= 1.0), CONFLICT_S, 0.05))
     return float(apart[conflict].min()) if conflict.any() else None
 

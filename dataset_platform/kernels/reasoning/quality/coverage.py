@@ -7,6 +7,7 @@ from collections import Counter
 
 from dataset_platform.contracts.driving import RISK_BANDS
 from dataset_platform.kernels.reasoning.facts import Facts
+from dataset_platform.kernels.reasoning.quality.grounding import cited_agents
 from dataset_platform.kernels.reasoning.quality.ledger import Ledger
 from dataset_platform.kernels.reasoning.quality.wording import agent_references, references, sentences
 from dataset_platform.kernels.reasoning.trace import LEVELS, CoTTrace
@@ -29,8 +30,7 @@ def mentioned_agents(trace: CoTTrace) -> set[int]:
     """Agents that fields or texts of a trace speak of."""
     ids = {a.agent_id for a in trace.scene_description.agents} | {r.agent_id for r in trace.situation_assessment.risks}
     ids |= {p.agent_id for p in trace.behavior_prediction.predictions}
-    cited = (*trace.justification.causes, *trace.justification.alternatives)
-    ids |= {c.agent_id for c in cited if c.agent_id is not None}
+    ids |= set(cited_agents(trace))
     for level in LEVELS:
         ids |= {int(r.subject[6:]) for r in agent_references(getattr(trace, level).text)}
     return ids
@@ -79,10 +79,21 @@ def _judge_road_control(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
     spoken |= {f"stop_sign:{c.feature_id}" for c in trace.justification.causes if c.kind == "stop_sign"}
     spoken |= {f"signal:{c.feature_id}" for c in trace.justification.causes if c.kind == "signal"}
     for level in LEVELS:
-        spoken |= {r.subject for r in references(getattr(trace, level).text, facts) if r.kind in ("signal", "stop_sign", "crosswalk")}
+        spoken |= {
+            r.subject
+            for r in references(getattr(trace, level).text, facts)
+            if r.kind in ("signal", "stop_sign", "crosswalk")
+        }
     for subject in facts.subjects:
         if subject.split(":")[0] in ("signal", "stop_sign", "crosswalk"):
-            ledger.judge(metric, "scene_description", f"{subject} is spoken of", subject in spoken, "on the path", subject in spoken)
+            ledger.judge(
+                metric,
+                "scene_description",
+                f"{subject} is spoken of",
+                subject in spoken,
+                "on the path",
+                subject in spoken,
+            )
     ledger.share(metric)
 
 
@@ -91,7 +102,9 @@ def _judge_alternatives(ledger: Ledger, trace: CoTTrace) -> None:
     chosen = (trace.trajectory_plan.longitudinal, trace.trajectory_plan.lateral)
     others = [a for a in trace.justification.alternatives if (a.longitudinal, a.lateral) != chosen]
     stated = ", ".join(f"{a.longitudinal} {a.lateral}: {a.rejected_because}" for a in others) or "none"
-    ledger.judge(metric, "justification", "an alternative to the plan, with what speaks against it", stated, None, bool(others))
+    ledger.judge(
+        metric, "justification", "an alternative to the plan, with what speaks against it", stated, None, bool(others)
+    )
     ledger.all_passed(metric)
 
 

@@ -35,7 +35,9 @@ FEASIBILITY = (
 )
 
 
-def judge_plan(ledger: Ledger, waypoints: Sequence[Waypoint], view: PlanView, future: LoggedFuture | None) -> Trajectory | None:
+def judge_plan(
+    ledger: Ledger, waypoints: Sequence[Waypoint], view: PlanView, future: LoggedFuture | None
+) -> Trajectory | None:
     """Judge a plan by all feasibility metrics and its timing; returns it as a trajectory."""
     judge_timing(ledger, waypoints, view)
     trajectory = of_waypoints(waypoints, view)
@@ -84,7 +86,12 @@ def judge_trajectory(ledger: Ledger, trajectory: Trajectory, view: PlanView, fut
     least, agent = collisions.least_ttc(timed, view, others)
     what = "time to collision" if agent is None else f"time to collision with agent {agent}"
     ledger.judge(
-        "min_ttc_pass", LEVEL, what, f"{collisions.LEAST_TTC_S} s or more" if agent is None else least, collisions.LEAST_TTC_S, agent is None
+        "min_ttc_pass",
+        LEVEL,
+        what,
+        f"{collisions.LEAST_TTC_S} s or more" if agent is None else least,
+        collisions.LEAST_TTC_S,
+        agent is None,
     )
     if off is not None:
         ledger.judge("on_road", LEVEL, "the plan stays on the road", off[1], f"{roads.OFF_LANES_M} m", not off[0])
@@ -109,7 +116,9 @@ def judge_timing(ledger: Ledger, waypoints: Sequence[Waypoint], view: PlanView) 
     xy = np.array([(w.x_m, w.y_m) for w in waypoints])
     speed = np.array([w.speed_mps for w in waypoints])
     ledger.judge(metric, LEVEL, "times grow", " ".join(f"{v:g}" for v in t), None, bool((np.diff(t) > 0).all()))
-    ledger.judge(metric, LEVEL, "the plan reaches its horizon", float(t[-1]), HORIZON_S, abs(t[-1] - HORIZON_S) <= STEP_S)
+    ledger.judge(
+        metric, LEVEL, "the plan reaches its horizon", float(t[-1]), HORIZON_S, abs(t[-1] - HORIZON_S) <= STEP_S
+    )
     apart = float(np.hypot(xy[0, 0] - view.ego_speed_mps * t[0], xy[0, 1]))
     reach = START_M + 0.5 * HARD_ACCELERATION_MPS2 / 2 * float(t[0]) ** 2
     ledger.judge(metric, LEVEL, "first waypoint to the ego, metres", apart, reach, apart <= reach)
@@ -131,7 +140,9 @@ def _kinematic(ledger: Ledger, trajectory: Trajectory) -> None:
     acceleration = np.abs(np.diff(trajectory.speed_mps)) / STEP_S
     worst = float(acceleration.max())
     metric = "kinematic_pass"
-    ledger.judge(metric, LEVEL, "greatest change of speed, m/s²", worst, HARD_ACCELERATION_MPS2, worst <= HARD_ACCELERATION_MPS2)
+    ledger.judge(
+        metric, LEVEL, "greatest change of speed, m/s²", worst, HARD_ACCELERATION_MPS2, worst <= HARD_ACCELERATION_MPS2
+    )
     travelled = np.hypot(np.diff(trajectory.x_m), np.diff(trajectory.y_m))
     moving = travelled > CURVATURE_FROM_MPS * STEP_S
     curvature = np.abs(np.diff(trajectory.heading_rad))[moving] / travelled[moving]
@@ -159,7 +170,9 @@ def _no_collision(
     for contact in collisions.contacts(trajectory, view, others):
         at_fault = contact.kind in ("front", "parked") or (contact.kind == "side" and off_lanes)
         what = f"touches agent {contact.agent_id} at {contact.time_s:.1f} s"
-        ledger.judge(metric, LEVEL, what, f"{contact.kind}, {'its' if at_fault else 'not its'} fault", "no fault", not at_fault)
+        ledger.judge(
+            metric, LEVEL, what, f"{contact.kind}, {'its' if at_fault else 'not its'} fault", "no fault", not at_fault
+        )
     if not ledger.records(metric):
         ledger.judge(metric, LEVEL, "touches no agent", "none", "none", True)
     ledger.all_passed(metric)
@@ -171,7 +184,9 @@ def _lanes(ledger: Ledger, trajectory: Trajectory, view: PlanView, fit: roads.La
     if not view.sampled_map:  # where lanes may be missing, the one that goes the ego's way may be
         against = roads.wrong_way_m(trajectory, fit)
         ok = against <= roads.WRONG_WAY_OK_M
-        ledger.judge("wrong_way_pass", LEVEL, "most metres in a second against the lanes", against, roads.WRONG_WAY_OK_M, ok)
+        ledger.judge(
+            "wrong_way_pass", LEVEL, "most metres in a second against the lanes", against, roads.WRONG_WAY_OK_M, ok
+        )
         ledger.metrics["wrong_way_pass"] = 1.0 if ok else 0.5 if against <= roads.WRONG_WAY_FAIL_M else 0.0
     if np.isfinite(fit.over_limit_mps).any():
         over = float(np.nanmax(fit.over_limit_mps))

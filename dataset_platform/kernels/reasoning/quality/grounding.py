@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from math import hypot
 
 import numpy as np
 
@@ -15,12 +17,14 @@ from dataset_platform.kernels.reasoning.quality.wording import (
     lane_references,
     light_claims,
     number_claims,
+    unnamed_agents,
 )
 from dataset_platform.kernels.reasoning.trace import LEVELS, CoTTrace
 from dataset_platform.kernels.reasoning.view import LoggedFuture, PlanView
 
 REASONING = ("scene_description", "situation_assessment", "justification")
 """Levels that may only speak of what is known now."""
+PREDICTED_S = 3.0
 LEAK_TIMES_S = (1.0, 2.0, 3.0, 5.0, 8.0)
 LEAK_TOLERANCES = {"m": 0.06, "mps": 0.06}
 SECTORS = ("ahead", "ahead_left", "left", "behind_left", "behind", "behind_right", "right", "ahead_right")
@@ -53,37 +57,45 @@ def judge_grounding(
     return claims
 
 
-def own_values(trace: CoTTrace) -> dict[str, dict[str, tuple[float, ...]]]:
-    """Numbers that levels 3 to 5 may state because the trace itself predicts or plans them, by level and unit."""
-    predictions = trace.behavior_prediction.predictions
-    waypoints = trace.trajectory_plan.waypoints
-    x, y = (np.array([getattr(w, n) for w in waypoints]) for n in ("x_m", "y_m"))
-    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    times = tuple(w.t_s for w in waypoints)
-    speeds = tuple(w.speed_mps for w in waypoints)
-    plan = {"s": times, "mps": speeds, "m": (*travelled.tolist(), *np.abs(x).tolist(), *np.abs(y).tolist())}
-    expected = {
-        "share": tuple(p.probability for p in predictions),
-        "s": (3.0,),
-        "m": tuple(v for p in predictions for v in (abs(p.x_3s_m), abs(p.y_3s_m), float(np.hypot(p.x_3s_m, p.y_3s_m)))),
-    }
-    confidence = {"share": (trace.justification.confidence,)}
+@dataclass(frozen=True)
+class OwnValue:
+    """A number that a level may state because the trace itself predicts or plans it: of whom, in which unit."""
+
+    subject: str
+    unit: str
+    value: float
+
+
+def own_values(trace: CoTTrace) -> dict[str, tuple[OwnValue, ...]]:
+    """Numbers that levels 3 to 5 may state of their own: expected positions, waypoints, probabilities, by level."""
+    expected = [OwnValue("", "s", PREDICTED_S)]
+    for p in trace.behavior_prediction.predictions:
+        subject = f"agent:{p.agent_id}"
+        expected.append(OwnValue(subject, "share", p.probability))
+        distances = (abs(p.x_3s_m), abs(p.y_3s_m), hypot(p.x_3s_m, p.y_3s_m))
+        expected += [OwnValue(subject, "m", v) for v in distances]
+    plan, travelled, last = [], 0.0, None
+    for w in trace.trajectory_plan.waypoints:
+        travelled += 0.0 if last is None else hypot(w.x_m - last.x_m, w.y_m - last.y_m)
+        plan += [OwnValue("", "s", w.t_s), OwnValue("ego", "mps", w.speed_mps)]
+        plan += [OwnValue("ego", "m", v) for v in (travelled, abs(w.x_m), abs(w.y_m))]
+        last = w
+    confidence = OwnValue("", "share", trace.justification.confidence)
     return {
-        "behavior_prediction": expected,
-        "trajectory_plan": plan,
-        "justification": {**plan, **confidence},
+        "behavior_prediction": tuple(expected),
+        "trajectory_plan": tuple(plan),
+        "justification": (*plan, confidence),
     }
 
 
-def _judge_number(ledger: Ledger, claim: Claim, facts: Facts, own: dict[str, dict[str, tuple[float, ...]]]) -> bool:
+def _judge_number(ledger: Ledger, claim: Claim, facts: Facts, own: dict[str, tuple[OwnValue, ...]]) -> bool:
     metric = "number_groundedness"
     stated = f"{claim.value:.4g} {claim.unit}"
     fact = None if claim.own else resolve(claim, facts)
     if fact is not None:
         subject, quantity, value = fact
         return ledger.judge(metric, claim.level, claim.shown, stated, f"{subject} {quantity} {value:.4g}", True)
-    values = own.get(claim.level, {}).get(claim.unit, ())
-    if any(_is_own(claim, v) for v in values):
+    if any(_is_own(claim, v) for v in own.get(claim.level, ())):
         return ledger.judge(metric, claim.level, claim.shown, stated, "the trace's own prediction or plan", True)
     known = next(
         ((s, q, v) for s in claim.subjects for q in claim.quantities if (v := facts.value(s, q)) is not None), None
@@ -92,40 +104,65 @@ def _judge_number(ledger: Ledger, claim: Claim, facts: Facts, own: dict[str, dic
     return ledger.judge(metric, claim.level, claim.shown, stated, found, False)
 
 
-def _is_own(claim: Claim, value: float) -> bool:
-    return abs(claim.value - value) <= 0.0051 if claim.unit == "share" else within(claim.value, value, claim.unit)
+def _is_own(claim: Claim, own: OwnValue) -> bool:
+    if claim.unit != own.unit or (own.subject.startswith("agent:") and own.subject not in claim.subjects):
+        return False
+    if own.subject == "ego" and all(s.startswith("agent:") for s in claim.subjects):
+        return False
+    return abs(claim.value - own.value) <= 0.0051 if own.unit == "share" else within(claim.value, own.value, own.unit)
 
 
 def _judge_agents(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
     for level, agent_id, claim, wanted in _mentions(trace):
         subject = f"agent:{agent_id}"
         kind = facts.word(subject, "type")
-        found = None if kind is None else " ".join([kind, *(str(facts.word(subject, q)) for q in wanted if q != "type")])
-        passed = kind is not None and all(_fits(facts, subject, q, v) for q, v in wanted.items())
-        ledger.judge("agent_reference_precision", level, claim, " ".join([str(agent_id), *wanted.values()]), found, passed)
+        found = (
+            None if kind is None else " ".join([kind, *(str(facts.word(subject, q)) for q in wanted if q != "type")])
+        )
+        passed = kind is not None and all(fits(facts, subject, q, v) for q, v in wanted.items())
+        ledger.judge(
+            "agent_reference_precision", level, claim, " ".join([str(agent_id), *wanted.values()]), found, passed
+        )
+    for level in LEVELS:
+        for kind, words in unnamed_agents(getattr(trace, level).text):
+            there = _some(facts, kind)
+            claim = f"speaks of {words}"
+            ledger.judge("agent_reference_precision", level, claim, kind, f"some {kind}" if there else None, there)
     precision = ledger.share("agent_reference_precision")
     ledger.metrics["hallucinated_agent_rate"] = None if precision is None else 1 - precision
 
 
 def _mentions(trace: CoTTrace) -> Iterator[tuple[str, int, str, dict[str, str]]]:
     for agent in trace.scene_description.agents:
-        wanted = {"type": agent.object_type, "sector": agent.sector}
-        yield "scene_description", agent.agent_id, "describes an agent", wanted
+        described: dict[str, str] = {"type": agent.object_type, "sector": agent.sector}
+        yield "scene_description", agent.agent_id, "describes an agent", described
     for risk in trace.situation_assessment.risks:
         yield "situation_assessment", risk.agent_id, "judges an agent", {"relation": risk.relation}
     for prediction in trace.behavior_prediction.predictions:
         yield "behavior_prediction", prediction.agent_id, "predicts an agent", {}
-    for item in (*trace.justification.causes, *trace.justification.alternatives):
-        if item.agent_id is not None:
-            yield "justification", item.agent_id, "cites an agent", {}
+    for agent_id in cited_agents(trace):
+        yield "justification", agent_id, "cites an agent", {}
     for level in LEVELS:
         text = getattr(trace, level).text
         for ref in agent_references(text):
-            wanted = {} if ref.kind == "agent" else {"type": ref.kind}
+            wanted: dict[str, str] = {} if ref.kind == "agent" else {"type": ref.kind}
             yield level, int(ref.subject[6:]), f"names {text[ref.start : ref.end]}", wanted
 
 
-def _fits(facts: Facts, subject: str, quantity: str, word: str) -> bool:
+def _some(facts: Facts, kind: str) -> bool:
+    if kind == "lead":
+        return any(facts.word(s, "relation") == "lead" for s in facts.subjects)
+    return bool(facts.value("scene", f"{kind}_count")) or any(facts.word(s, "type") == kind for s in facts.subjects)
+
+
+def cited_agents(trace: CoTTrace) -> list[int]:
+    """Agents that causes and alternatives rest on, in their order."""
+    ids = [c.agent_id for c in trace.justification.causes] + [a.agent_id for a in trace.justification.alternatives]
+    return [i for i in ids if i is not None]
+
+
+def fits(facts: Facts, subject: str, quantity: str, word: str) -> bool:
+    """Whether a word is the fact; of sectors, also the next one within 5° of the border."""
     known = facts.word(subject, quantity)
     if known is None or known == word:
         return known == word
@@ -141,7 +178,9 @@ def _judge_lights(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
     signal = trace.scene_description.signal
     if signal is not None:
         known = facts.word(f"signal:{signal.lane_id}", "state")
-        ledger.judge(metric, "scene_description", f"signal of lane {signal.lane_id}", signal.state, known, signal.state == known)
+        ledger.judge(
+            metric, "scene_description", f"signal of lane {signal.lane_id}", signal.state, known, signal.state == known
+        )
     for level in LEVELS:
         for subject, state, words, _ in light_claims(getattr(trace, level).text, facts):
             known = facts.word(subject, "state")
@@ -168,21 +207,27 @@ def _judge_lanes(ledger: Ledger, trace: CoTTrace, facts: Facts, view: PlanView) 
     for level in LEVELS:
         for lane_id, _ in lane_references(getattr(trace, level).text):
             there = str(lane_id) in known
-            ledger.judge(metric, level, f"names lane {lane_id}", lane_id, "a lane of the scene" if there else None, there)
+            ledger.judge(
+                metric, level, f"names lane {lane_id}", lane_id, "a lane of the scene" if there else None, there
+            )
     ledger.share(metric)
 
 
-def _judge_leaks(
-    ledger: Ledger, trace: CoTTrace, unmatched: list[Claim], facts: Facts, future: LoggedFuture
-) -> None:
+def _judge_leaks(ledger: Ledger, trace: CoTTrace, unmatched: list[Claim], facts: Facts, future: LoggedFuture) -> None:
     """Claims of the reasoning levels that no fact supports but a value of the logged future does, to the decimal."""
     metric = "future_leak"
-    steps = [int(np.argmin(np.abs(future.times_s - t))) for t in LEAK_TIMES_S if len(future.times_s) and t <= future.times_s[-1] + 0.05]
+    steps = [
+        int(np.argmin(np.abs(future.times_s - t)))
+        for t in LEAK_TIMES_S
+        if len(future.times_s) and t <= future.times_s[-1] + 0.05
+    ]
     for claim in unmatched:
         known = [(s, float(v)) for s in claim.subjects for v in _future_values(s, claim, future, steps)]
         hit = next(((s, v) for s, v in known if abs(abs(claim.value) - v) <= LEAK_TOLERANCES[claim.unit]), None)
         if hit is not None:
-            ledger.judge(metric, claim.level, claim.shown, claim.value, f"{hit[0]} {hit[1]:.4g} later in the log", False)
+            ledger.judge(
+                metric, claim.level, claim.shown, claim.value, f"{hit[0]} {hit[1]:.4g} later in the log", False
+            )
     for level in REASONING:
         for subject, state, words, _ in light_claims(getattr(trace, level).text, facts):
             _judge_light_leak(ledger, level, subject, state, words, facts, future)
@@ -191,7 +236,9 @@ def _judge_leaks(
         subject = f"signal:{signal.lane_id}"
         _judge_light_leak(ledger, "scene_description", subject, STATE_CLASS[signal.state], signal.state, facts, future)
     leaks = len(ledger.records(metric))
-    reasoned = sum(c["level"] in REASONING for c in ledger.claims if c["metric"] in ("number_groundedness", "light_state_accuracy"))
+    reasoned = sum(
+        c["level"] in REASONING for c in ledger.claims if c["metric"] in ("number_groundedness", "light_state_accuracy")
+    )
     ledger.metrics[metric] = leaks / max(reasoned, leaks, 1)
 
 

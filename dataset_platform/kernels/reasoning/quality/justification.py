@@ -66,12 +66,14 @@ def _judge_entailment(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
     causes = [c for c in trace.justification.causes if _found(c, facts) is not None]
     subjects = [subject_of(c) for c in causes]
     for cause, subject in zip(causes, subjects, strict=True):
-        alone = decide(facts, only=frozenset({subject} - {None}))
+        alone = decide(facts, only=frozenset(s for s in (subject,) if s))
         if cause.kind == "route":
-            same, found = alone.lateral == stated[1], alone.lateral
+            same, found = alone.lateral == stated[1], str(alone.lateral)
         else:
-            same, found = _same_along(stated[0], alone.longitudinal), alone.longitudinal
-        ledger.judge(metric, LEVEL, f"{cause.kind} {subject or ''} alone".replace("  ", " "), " ".join(stated), found, same)
+            same, found = _same_along(stated[0], alone.longitudinal), str(alone.longitudinal)
+        ledger.judge(
+            metric, LEVEL, f"{cause.kind} {subject or ''} alone".replace("  ", " "), " ".join(stated), found, same
+        )
     if causes:
         together = decide(facts, only=frozenset(s for s in subjects if s))
         same = _same_along(stated[0], together.longitudinal) and stated[1] == together.lateral
@@ -106,7 +108,9 @@ def _judge_orphans(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
     stated = _stated(trace)
     if stated[0] in SLOWING or stated[1] != "keep":
         reasons = [c.kind for c in trace.justification.causes if c.kind != "free_road" and _found(c, facts)]
-        ledger.judge(metric, LEVEL, f"{' '.join(stated)} has a cause", ", ".join(reasons) or "none", None, bool(reasons))
+        ledger.judge(
+            metric, LEVEL, f"{' '.join(stated)} has a cause", ", ".join(reasons) or "none", None, bool(reasons)
+        )
     ledger.all_passed(metric)
 
 
@@ -121,12 +125,18 @@ def _same_along(stated: str, decided: str) -> bool:
 
 def _judge_alternatives(ledger: Ledger, trace: CoTTrace, facts: Facts, view: PlanView) -> None:
     """An alternative's rejection is true when its rollout breaks the limit that is named, for the agent or lane named."""
-    from dataset_platform.kernels.reasoning.rollout import holds, roll_out, violations_of
+    from dataset_platform.kernels.reasoning.rollout import roll_out, violations_of
 
     metric = "alternative_rejection_true"
     for alternative in trace.justification.alternatives:
         shown = violations_of(roll_out(alternative.longitudinal, alternative.lateral, view), facts, view)
         found = ", ".join(dict.fromkeys(s.violation for s in shown)) or "breaks no limit"
         claim = f"instead {alternative.longitudinal} {alternative.lateral}"
-        ledger.judge(metric, LEVEL, claim, alternative.rejected_because, found, holds(alternative, facts, view))
+        named = alternative.agent_id, alternative.feature_id
+        passed = any(
+            s.violation == alternative.rejected_because
+            and all(wanted in (None, found) for wanted, found in zip(named, (s.agent_id, s.feature_id), strict=True))
+            for s in shown
+        )
+        ledger.judge(metric, LEVEL, claim, alternative.rejected_because, found, passed)
     ledger.share(metric)

@@ -7,7 +7,8 @@ accelerations and 15 for jerks; without it a real human log breaks the jerk limi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +29,20 @@ REVERSED_RAD = np.deg2rad(120.0)
 class Trajectory:
     """Positions of the ego at 10 Hz in the frame of the keyframe, [T] each; t = 0 first.
 
-    ``speed_mps`` and ``heading_rad`` (continuous, not wrapped) are those of the motion for plans, of the log for logs.
+    Velocity and heading (continuous, not wrapped) are those of the motion for plans, of the log for logs.
     """
 
     times_s: Floats
     x_m: Floats
     y_m: Floats
     heading_rad: Floats
-    speed_mps: Floats
+    velocity_x_mps: Floats
+    velocity_y_mps: Floats
+
+    @cached_property
+    def speed_mps(self) -> Floats:
+        """[T], metres per second."""
+        return np.hypot(self.velocity_x_mps, self.velocity_y_mps)
 
     @property
     def length(self) -> int:
@@ -45,9 +52,7 @@ class Trajectory:
     def until(self, seconds: float) -> Trajectory:
         """The part up to a time."""
         keep = self.times_s <= seconds + 1e-9
-        return Trajectory(
-            self.times_s[keep], self.x_m[keep], self.y_m[keep], self.heading_rad[keep], self.speed_mps[keep]
-        )
+        return Trajectory(*(getattr(self, f.name)[keep] for f in fields(self)))
 
 
 def of_waypoints(waypoints: Sequence[Waypoint], view: PlanView) -> Trajectory | None:
@@ -69,8 +74,7 @@ def of_waypoints(waypoints: Sequence[Waypoint], view: PlanView) -> Trajectory | 
     times = times[times <= t[-1] + 1e-9]
     px, vx = _clamped_spline(t, x, view.ego_speed_mps, times)
     py, vy = _clamped_spline(t, y, 0.0, times)
-    speed = np.hypot(vx, vy)
-    return Trajectory(times, px, py, _headings(vx, vy, speed), speed)
+    return Trajectory(times, px, py, _headings(vx, vy), vx, vy)
 
 
 def of_log(future: LoggedFuture) -> Trajectory | None:
@@ -80,7 +84,8 @@ def of_log(future: LoggedFuture) -> Trajectory | None:
     t = future.times_s
     times = np.arange(int((t[-1] - t[0]) / STEP_S + 1e-6) + 1) * STEP_S + t[0]
     heading = np.unwrap(future.heading_rad)
-    return Trajectory(times, *(np.interp(times, t, v) for v in (future.x_m, future.y_m, heading, future.speed_mps)))
+    x, y, turned, speed = (np.interp(times, t, v) for v in (future.x_m, future.y_m, heading, future.speed_mps))
+    return Trajectory(times, x, y, turned, speed * np.cos(turned), speed * np.sin(turned))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +102,8 @@ class Dynamics:
 
 def dynamics(trajectory: Trajectory) -> Dynamics:
     """Derivatives after Savitzky-Golay fits of order 2, window 8 for accelerations and yaw, 15 for jerks."""
-    ax, ay = (_derivative(_derivative(v, ACCELERATION_WINDOW), ACCELERATION_WINDOW) for v in (trajectory.x_m, trajectory.y_m))
+    velocities = trajectory.velocity_x_mps, trajectory.velocity_y_mps
+    ax, ay = (_derivative(v, ACCELERATION_WINDOW) for v in velocities)
     c, s = np.cos(trajectory.heading_rad), np.sin(trajectory.heading_rad)
     lon, lat = c * ax + s * ay, c * ay - s * ax
     yaw_rate = _derivative(trajectory.heading_rad, ACCELERATION_WINDOW)
@@ -111,10 +117,10 @@ def dynamics(trajectory: Trajectory) -> Dynamics:
     )
 
 
-def _headings(vx: Floats, vy: Floats, speed: Floats) -> Floats:
+def _headings(vx: Floats, vy: Floats) -> Floats:
     """Directions of motion, the other way round where it reverses; held, from the ego's own heading 0 on, while it
     hardly moves."""
-    heading, out = 0.0, np.zeros(len(speed))
+    speed, heading, out = np.hypot(vx, vy), 0.0, np.zeros(len(vx))
     for i, direction in enumerate(np.arctan2(vy, vx)):
         if speed[i] >= HELD_SPEED_MPS:
             turn = (direction - heading + np.pi) % (2 * np.pi) - np.pi

@@ -26,7 +26,7 @@ def judge_outcome(
     ledger: Ledger, trace: CoTTrace, view: PlanView, plan: Trajectory | None, future: LoggedFuture | None
 ) -> None:
     """Judge a trace by the logged future; needs the feasibility metrics in the ledger. Without a future all are None."""
-    if future is not None and len(future.times_s) > 1:
+    if future is not None:
         if plan is not None:
             _displacement(ledger, plan, future)
         _maneuver(ledger, trace, future)
@@ -65,7 +65,14 @@ def _maneuver(ledger: Ledger, trace: CoTTrace, future: LoggedFuture) -> None:
     metric = "maneuver_accuracy"
     done = meta_actions_of(future.times_s, future.x_m, future.y_m, future.heading_rad, future.speed_mps)
     stated = (trace.trajectory_plan.longitudinal, trace.trajectory_plan.lateral)
-    ledger.judge(metric, "trajectory_plan", "the log's driver did the same", " ".join(stated), " ".join(done), agrees(stated, done))
+    ledger.judge(
+        metric,
+        "trajectory_plan",
+        "the log's driver did the same",
+        " ".join(stated),
+        " ".join(done),
+        agrees(stated, done),
+    )
     ledger.all_passed(metric)
 
 
@@ -75,7 +82,9 @@ def _brier(ledger: Ledger, trace: CoTTrace) -> None:
         return
     confidence = trace.justification.confidence
     found = "within 3 m of the log and feasible" if success else "not within 3 m of the log, or not feasible"
-    ledger.judge("confidence_brier", "justification", "confidence of the plan", confidence, found, (confidence >= 0.5) == success)
+    ledger.judge(
+        "confidence_brier", "justification", "confidence of the plan", confidence, found, (confidence >= 0.5) == success
+    )
     ledger.metrics["confidence_brier"] = (confidence - float(success)) ** 2
 
 
@@ -90,7 +99,9 @@ def _predictions(ledger: Ledger, trace: CoTTrace, view: PlanView, future: Logged
         row = rows.get(prediction.agent_id)
         if row is None or not np.isfinite(future.agents_x_m[row, step]):
             continue
-        apart = float(np.hypot(future.agents_x_m[row, step] - prediction.x_3s_m, future.agents_y_m[row, step] - prediction.y_3s_m))
+        apart = float(
+            np.hypot(future.agents_x_m[row, step] - prediction.x_3s_m, future.agents_y_m[row, step] - prediction.y_3s_m)
+        )
         done = _behaved(prediction, row, step, view, future)
         found = f"{apart:.2f} m away, {' or '.join(sorted(done)) or 'not seen'}"
         claim = f"agent {prediction.agent_id} in {PREDICTED_S:g} s"
@@ -115,7 +126,9 @@ def _behaved(prediction: AgentPrediction, row: int, step: int, view: PlanView, f
     heading = future.agents_heading_rad[row, : step + 1][seen]
     turn = float(np.angle(np.exp(1j * (heading[-1] - heading[0]))))
     names = {"stopped"} if last < STOPPED_MPS else set()
-    names.add("accelerate" if last - first > CHANGED_MPS else "decelerate" if first - last > CHANGED_MPS else "keep_speed")
+    names.add(
+        "accelerate" if last - first > CHANGED_MPS else "decelerate" if first - last > CHANGED_MPS else "keep_speed"
+    )
     if last >= STOPPED_MPS:
         names |= {"turn_left"} if turn > TURNED_RAD else {"turn_right"} if turn < -TURNED_RAD else set()
         before, after = y[seen[0]], y[seen[-1]]

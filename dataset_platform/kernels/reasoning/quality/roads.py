@@ -47,7 +47,10 @@ def lane_fit(trajectory: Trajectory, view: PlanView) -> LaneFit | None:
     start = np.concatenate([lane.points[:-1] for lane in lanes])
     step = np.concatenate([np.diff(lane.points, axis=0) for lane in lanes])
     limit = np.concatenate(
-        [np.full(len(lane.points) - 1, np.nan if lane.speed_limit_mps is None else lane.speed_limit_mps) for lane in lanes]
+        [
+            np.full(len(lane.points) - 1, np.nan if lane.speed_limit_mps is None else lane.speed_limit_mps)
+            for lane in lanes
+        ]
     )
     x, y = trajectory.x_m[::STRIDE], trajectory.y_m[::STRIDE]
     near = _near(start, start + step, x, y, 2 * OFF_LANES_M)
@@ -80,7 +83,9 @@ def off_road(trajectory: Trajectory, view: PlanView, fit: LaneFit | None) -> tup
         return True, "crosses a road edge"
     if fit is not None and not view.sampled_map and fit.distance_m[0] <= OFF_LANES_M:
         worst = float(fit.distance_m.max())
-        return worst > OFF_LANES_M, "no lane within its view" if np.isinf(worst) else f"at most {worst:.1f} m from a lane"
+        return worst > OFF_LANES_M, "no lane within its view" if np.isinf(
+            worst
+        ) else f"at most {worst:.1f} m from a lane"
     return (False, "crosses no road edge") if view.road_edges else None
 
 
@@ -134,7 +139,9 @@ def _passes(trajectory: Trajectory, view: PlanView, signal: ViewSignal) -> float
     lane = next((lane for lane in view.lanes if lane.lane_id == signal.lane_id and len(lane.points) > 1), None)
     for step in passing:
         if lane is not None:
-            nearest = int(np.argmin(np.hypot(lane.points[:-1, 0] - signal.stop_x_m, lane.points[:-1, 1] - signal.stop_y_m)))
+            nearest = int(
+                np.argmin(np.hypot(lane.points[:-1, 0] - signal.stop_x_m, lane.points[:-1, 1] - signal.stop_y_m))
+            )
             way = lane.points[nearest + 1] - lane.points[nearest]
             if c[step + 1] * way[0] + s[step + 1] * way[1] < 0.5 * np.hypot(*way):
                 continue
@@ -171,7 +178,10 @@ def _state(signal: ViewSignal, time_s: float, future: LoggedFuture | None) -> st
 def _near(start: Floats, end: Floats, x: Floats, y: Floats, reach: float) -> Bools:
     low, high = np.minimum(start, end), np.maximum(start, end)
     return (
-        (high[:, 0] > x.min() - reach) & (low[:, 0] < x.max() + reach) & (high[:, 1] > y.min() - reach) & (low[:, 1] < y.max() + reach)
+        (high[:, 0] > x.min() - reach)
+        & (low[:, 0] < x.max() + reach)
+        & (high[:, 1] > y.min() - reach)
+        & (low[:, 1] < y.max() + reach)
     )
 
 

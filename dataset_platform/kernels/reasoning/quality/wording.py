@@ -14,7 +14,9 @@ from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.quality.claims import Claim
 
 UNITS: dict[str, tuple[str, float]] = {
-    **dict.fromkeys(("m/s²", "m/s^2", "m/s2", "mps2", "metres per second squared", "meters per second squared"), ("mps2", 1.0)),
+    **dict.fromkeys(
+        ("m/s²", "m/s^2", "m/s2", "mps2", "metres per second squared", "meters per second squared"), ("mps2", 1.0)
+    ),
     **dict.fromkeys(("m/s", "mps", "metres per second", "meters per second"), ("mps", 1.0)),
     **dict.fromkeys(("km/h", "kph", "kmh", "kilometres per hour", "kilometers per hour"), ("mps", 1 / 3.6)),
     **dict.fromkeys(("mph", "miles per hour"), ("mps", 0.44704)),
@@ -25,23 +27,44 @@ UNITS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(("°", "deg", "degree", "degrees"), ("deg", 1.0)),
     **dict.fromkeys(("%", "percent", "per cent"), ("share", 0.01)),
 }
-WORDS = {w: float(i) for i, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())}
+WORDS = {
+    "two": 2.0,
+    "three": 3.0,
+    "four": 4.0,
+    "five": 5.0,
+    "six": 6.0,
+    "seven": 7.0,
+    "eight": 8.0,
+    "nine": 9.0,
+    "ten": 10.0,
+}
 TYPE_WORDS = {
     **dict.fromkeys(("vehicle", "car", "truck", "bus", "van", "motorcycle"), "vehicle"),
     **dict.fromkeys(("pedestrian", "person", "walker"), "pedestrian"),
     **dict.fromkeys(("cyclist", "bicycle", "bicyclist", "rider"), "cyclist"),
     **dict.fromkeys(("agent", "track", "object"), "agent"),
 }
-PLURALS = {"vehicles": "vehicle", "cars": "vehicle", "pedestrians": "pedestrian", "people": "pedestrian", "cyclists": "cyclist"}
+PLURALS = {
+    "vehicles": "vehicle",
+    "cars": "vehicle",
+    "pedestrians": "pedestrian",
+    "people": "pedestrian",
+    "cyclists": "cyclist",
+}
 LIGHT_WORDS = {"red": "stop", "yellow": "caution", "amber": "caution", "green": "go"}
 _KIND = "|".join(TYPE_WORDS)
 _UNIT = "|".join(re.escape(u) for u in sorted(UNITS, key=len, reverse=True))
 AGENT = re.compile(rf"\b({_KIND})s?\s+(?:no\.?\s*|number\s+|id\s+|#)?(\d+)\b", re.I)
 MORE_IDS = re.compile(r"\s*(?:,|and|or|, and)\s+(\d+)\b(?!\s*(?:\.\d|" + _UNIT + r")(?!\w))")
 NUMBER = re.compile(rf"(?<![\w.:#])([-−+]?\d+(?:\.\d+)?)\s?-?({_UNIT})(?![\w²^/])", re.I)
-COUNT = re.compile(rf"\b(\d+|no|{'|'.join(WORDS)})\s+(?:\w+\s+)?({'|'.join((*PLURALS, *TYPE_WORDS))})\b(?!\s+(?:#|id\b|no\b|\d))", re.I)
+COUNT = re.compile(
+    rf"\b(\d+|{'|'.join(WORDS)})\s+(?:\w+\s+)?({'|'.join((*PLURALS, *TYPE_WORDS))})\b(?!\s+(?:#|id\b|no\b|\d))", re.I
+)
 PROBABILITY = re.compile(r"\b(?:probability|confidence|likelihood)(?:\s+(?:of|is|=|at))*\s+([01](?:\.\d+)?)\b", re.I)
-BEFOREHAND = re.compile(r"(?:\b(?:in|within|over|after|for|next|coming|by|at t)\s*=?\s*(?:the\s+|about\s+|next\s+|coming\s+|another\s+)*|±\s*|\+)$", re.I)
+BEFOREHAND = re.compile(
+    r"(?:\b(?:in|within|over|after|for|next|coming|by|at t)\s*=?\s*(?:the\s+|about\s+|next\s+|coming\s+|another\s+)*|±\s*|\+)$",
+    re.I,
+)
 SUBJECTS = (
     (re.compile(r"\b(?:signals?|lights?|arrow)\b(?:[^.;]{0,30}?\blane\s+(\d+))?", re.I), "signal"),
     (re.compile(r"\bstop (?:line|point)s?\b(?:[^.;]{0,30}?\blane\s+(\d+))?", re.I), "signal"),
@@ -76,6 +99,10 @@ LIGHT = re.compile(
     re.I,
 )
 HYPOTHETICAL = re.compile(r"\b(?:until|unless|if|when|once|would|could|should|before|run(?:s|ning)?|after)\b", re.I)
+UNNAMED = re.compile(
+    rf"\b(?:an?|the|some|another)\s+(?:(?!lead)\w+\s+)?({_KIND})s?\b(?!\s+(?:#|id\b|no\b|number\b)?\s*\d)", re.I
+)
+LEAD = re.compile(r"\b(?:the|a) lead(?:ing)? (?:vehicle|car|truck|bus)\b(?!\s*#?\d)", re.I)
 LANE = re.compile(r"\blanes?\s+#?(\d+)\b", re.I)
 
 
@@ -110,6 +137,20 @@ def agent_references(text: str) -> Iterator[Reference]:
             end = more.end()
 
 
+def unnamed_agents(text: str) -> Iterator[tuple[str, str]]:
+    """Road users that a text says are there without an id: their type, or lead, and the words. What may be is left out."""
+    for start, end in sentences(text):
+        sentence = text[start:end]
+        if HYPOTHETICAL.search(sentence) or re.search(r"\b(?:no|not|without|never|any)\b", sentence, re.I):
+            continue
+        for match in LEAD.finditer(sentence):
+            yield "lead", match[0]
+        for match in UNNAMED.finditer(sentence):
+            kind = TYPE_WORDS[match[1].lower()]
+            if kind != "agent":
+                yield kind, match[0]
+
+
 def references(text: str, facts: Facts) -> list[Reference]:
     """All that a text names, in its order; signals and signs without a number stand for those among the facts."""
     found = list(agent_references(text))
@@ -139,13 +180,21 @@ def number_claims(level: str, text: str, facts: Facts) -> Iterator[Claim]:
             span = (start + match.start(), start + match.end())
             subjects = _subjects(named, match.start())
             own = unit == "share" or (unit == "s" and bool(BEFOREHAND.search(sentence[: match.start()])))
-            yield Claim(level, "text", subjects, _quantities(unit, sentence, match.start(), match.end()), value, unit, _shown(sentence, match), span, own)
+            yield Claim(
+                level,
+                "text",
+                subjects,
+                _quantities(unit, sentence, match.start(), match.end()),
+                value,
+                unit,
+                _shown(sentence, match),
+                span,
+                own,
+            )
         for match in COUNT.finditer(sentence):
             if any(a <= match.start() < b for a, b in taken):
                 continue
             word = match[1].lower()
-            if word in ("no", "one", "1") or not (word.isdigit() or word in WORDS):
-                continue
             kind = PLURALS.get(match[2].lower()) or TYPE_WORDS[match[2].lower()]
             if kind == "agent" or re.search(r"\b(?:of|other|more|both|these|those)\b", match[0], re.I):
                 continue
@@ -154,7 +203,9 @@ def number_claims(level: str, text: str, facts: Facts) -> Iterator[Claim]:
             yield Claim(level, "text", ("scene",), (f"{kind}_count",), value, "count", match[0], span)
         for match in PROBABILITY.finditer(sentence):
             span = (start + match.start(1), start + match.end(1))
-            yield Claim(level, "text", (), (), float(match[1]), "share", match[0], span, True)
+            yield Claim(
+                level, "text", _subjects(named, match.start()), (), float(match[1]), "share", match[0], span, True
+            )
 
 
 def light_claims(text: str, facts: Facts) -> Iterator[tuple[str, str | None, str, tuple[int, int]]]:
@@ -166,7 +217,12 @@ def light_claims(text: str, facts: Facts) -> Iterator[tuple[str, str | None, str
                 continue
             named = [r.subject for r in references(sentence, facts) if r.kind == "signal"]
             colour = next(c for c in match.groups() if c)
-            yield (named[0] if named else "signal"), LIGHT_WORDS[colour.lower()], match[0], (start + match.start(), start + match.end())
+            yield (
+                (named[0] if named else "signal"),
+                LIGHT_WORDS[colour.lower()],
+                match[0],
+                (start + match.start(), start + match.end()),
+            )
 
 
 def lane_references(text: str) -> Iterator[tuple[int, tuple[int, int]]]:

@@ -1,0 +1,136 @@
+"""Whole traces: rule traces of the real records score as they must, and validators stop bad ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataset_platform.contracts.driving import CLAIM, METRICS
+from dataset_platform.kernels.reasoning.mutants import MUTATIONS
+from dataset_platform.kernels.reasoning.mutations import Case, detection_matrix
+from dataset_platform.kernels.reasoning.quality.card import matrix_table
+from dataset_platform.kernels.reasoning.quality.evaluate import VALIDATORS, evaluate, failing_validators
+from dataset_platform.kernels.reasoning.quality.outcome import succeeded
+from dataset_platform_tests.kernels.reasoning.quality.cases import cases_of, real_scenes
+
+STEPS = (10, 25, 40)
+FOR_SURE = 0.99
+STAY = 0.95
+
+
+@pytest.fixture(scope="module")
+def cases(real_data: Path) -> list[Case]:
+    return [case for scene in real_scenes(real_data) for case in cases_of(scene, STEPS)]
+
+
+def test_rule_traces_are_grounded(cases: list[Case]) -> None:
+    for case in cases:
+        quality = evaluate(case.trace, case.facts, case.view, case.future)
+        assert tuple(quality.metrics) == METRICS
+        assert all(set(c) == {f.name for f in CLAIM} for c in quality.claims)
+        wrong = [c for c in quality.claims if c["metric"] == "number_groundedness" and not c["passed"]]
+        assert quality.metrics["number_groundedness"] == 1.0, wrong
+        assert quality.metrics["hallucinated_agent_rate"] == 0.0
+        assert quality.metrics["future_leak"] == 0.0
+        assert quality.metrics["contradiction_rate"] in (None, 0.0)
+        assert quality.metrics["level_completeness"] == 1.0
+        assert quality.metrics["kinematic_pass"] == 1.0 and quality.metrics["waypoint_timing_pass"] == 1.0
+
+
+def test_the_waiting_ego_is_explained_and_its_plan_is_what_the_log_did(cases: list[Case]) -> None:
+    case = next(c for c in cases if c.trace.frame_id == "637f20cafde22ff8:10")
+    metrics = evaluate(case.trace, case.facts, case.view, case.future).metrics
+    for name in ("light_state_accuracy", "lane_accuracy", "red_light_pass", "cause_exists", "maneuver_accuracy"):
+        assert metrics[name] == 1.0, name
+    assert metrics["ade_8s_m"] is not None and metrics["ade_8s_m"] < 0.1
+    assert succeeded(metrics)
+
+
+def test_without_a_future_outcome_is_not_judged_and_nothing_else_changes(cases: list[Case]) -> None:
+    case = cases[0]
+    metrics = evaluate(case.trace, case.facts, case.view, None).metrics
+    needs_log = [m for m in METRICS if m.endswith("_m")] + ["no_collision_logged", "future_leak", "confidence_brier"]
+    assert all(metrics[m] is None for m in needs_log)
+    assert case.future is not None
+    ends_here = replace(case.future, **{n: getattr(case.future, n)[:1] for n in ("times_s", "x_m", "y_m")})
+    assert evaluate(case.trace, case.facts, case.view, ends_here).metrics == metrics
+    assert set(VALIDATORS) <= {m for m in METRICS if m not in needs_log}
+
+
+def test_a_plan_that_is_the_log_is_nearest_to_it(cases: list[Case]) -> None:
+    case = next(c for c in cases if c.trace.frame_id == "a3bb37c25ce56418:10")
+    assert case.future is not None
+    logged = []
+    for waypoint in case.trace.trajectory_plan.waypoints:
+        at = {
+            n: float(np.interp(waypoint.t_s, case.future.times_s, getattr(case.future, n)))
+            for n in ("x_m", "y_m", "speed_mps")
+        }
+        logged.append(waypoint.model_copy(update=at))
+    level = case.trace.trajectory_plan.model_copy(update={"waypoints": tuple(logged)})
+    metrics = evaluate(
+        case.trace.model_copy(update={"trajectory_plan": level}), case.facts, case.view, case.future
+    ).metrics
+    assert metrics["ade_5s_m"] is not None and metrics["ade_5s_m"] < 0.1
+    for name in ("kinematic_pass", "comfort_pass", "no_collision_logged", "min_ttc_pass", "waypoint_timing_pass"):
+        assert metrics[name] == 1.0, name
+
+
+def test_validators_stop_defects_that_need_no_future(cases: list[Case]) -> None:
+    stopped = {"scale_number", "invent_agent", "flip_light", "teleport_waypoint", "break_probabilities", "empty_level"}
+    stopped |= {"wrong_lane", "ghost_cause", "drop_alternatives", "jerk_spike", "run_red_light", "contradict_value"}
+    by_name = {m.name: m for m in MUTATIONS}
+    for name in stopped:
+        for case in cases:
+            mutant = by_name[name].apply(case)
+            if mutant is not None:
+                assert failing_validators(mutant, case.facts, case.view), (name, case.trace.frame_id)
+
+
+def test_every_metric_has_a_mutation_that_moves_it() -> None:
+    assert not [m for m in METRICS if not any(m in mutation.moves for mutation in MUTATIONS)]
+    assert len({m.name for m in MUTATIONS}) == len(MUTATIONS) >= 12
+    assert all(set(m.moves) | set(m.follows) <= set(METRICS) and not set(m.moves) & set(m.follows) for m in MUTATIONS)
+
+
+def assert_detected(cases: list[Case], applied: int) -> None:
+    found = detection_matrix(cases)
+    never = [d.mutation.name for d in found if d.applied < applied]
+    assert not never, f"put into fewer than {applied} traces: {never}"
+    for detection in found:
+        for metric in detection.mutation.moves:
+            share = detection.detected(metric)
+            assert share is None or share >= FOR_SURE, (detection.mutation.name, metric, share)
+        stayed = detection.stayed()
+        assert stayed is not None and stayed >= STAY, (detection.mutation.name, detection.strays())
+        assert all(share <= 1 - STAY for share in detection.strays().values()), (
+            detection.mutation.name,
+            detection.strays(),
+        )
+    assert matrix_table(found).count("\n") == len(MUTATIONS) + 1
+
+
+@pytest.mark.slow
+def test_mutations_are_detected_in_traces_of_the_real_records(real_data: Path) -> None:
+    cases = [case for scene in real_scenes(real_data) for case in cases_of(scene, range(10, 61, 5))]
+    assert_detected(cases, 1)
+
+
+def test_some_mutations_are_detected_in_a_few_traces(cases: list[Case]) -> None:
+    names = (
+        "scale_number",
+        "swap_ids",
+        "flip_light",
+        "leak_future",
+        "teleport_waypoint",
+        "contradict_risk",
+        "ghost_cause",
+    )
+    found = detection_matrix(cases[::2], [m for m in MUTATIONS if m.name in names])
+    for detection in found:
+        assert detection.applied
+        assert all(detection.detected(m) in (None, 1.0) for m in detection.mutation.moves), detection.mutation.name
+        assert not detection.strays(), detection.mutation.name
