@@ -100,7 +100,8 @@ def main() -> None:
         parser.error("name the folder of the real inputs: --data, or DATASET_PLATFORM_REAL_DATA")
     lines = decode_section(options.data, options.peer)
     print("\n".join(lines))
-    write_section("TFRecord decoding", "python -m benchmarks.driving decode", lines)
+    command = "python -m benchmarks.driving decode" + (" --peer PYTHON" if options.peer else "")
+    write_section("TFRecord decoding", command, lines)
 
 
 if __name__ == "__main__":

@@ -122,6 +122,29 @@ def trace(
     raise typer.Exit(run_trace(target, show, as_json))
 
 
+@app.command(
+    epilog="Examples:  dataset-platform show synthetic-3f0c…   ·   dataset-platform show 637f20cafde22ff8:10 -o scene.png"
+)
+def show(
+    target: Annotated[
+        str, typer.Argument(metavar="SCENARIO_ID|FRAME_ID|TRACE_ID", help="A scenario, scenario:step, or 32 hex digits.")
+    ],
+    destination: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE.png", help="Where the picture goes; ID.png here by default.")
+    ] = "",
+    step: Annotated[int | None, typer.Option("--step", metavar="N", min=0, help="Another step of the scenario.")] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the picture, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draw a driving scene from above: agents, lanes, lights, the logged future, and the trace's plan beside its text.
+
+    Of a scenario the keyframe at its current step is drawn. A frame that is no keyframe is drawn without a trace.
+    """
+    from dataset_platform.cli.show import run_show
+
+    raise typer.Exit(run_show(target, destination, step, open_it, as_json))
+
+
 @app.command()
 def config() -> None:
     """Print the settings in force as YAML: defaults, overlaid by the file that DATASET_PLATFORM_CONFIG names."""

@@ -20,6 +20,7 @@ from dataset_platform.contracts.driving import CotTraces
 from dataset_platform.engines.cot_writer import InvalidLevel, Keyframe, Spent, TraceWriter
 from dataset_platform.errors import InputError
 from dataset_platform.kernels.reasoning.facts import Facts
+from dataset_platform.kernels.reasoning.levels import FIELD_VALIDATORS, failing_levels
 from dataset_platform.kernels.reasoning.prompts import prompt_version
 from dataset_platform.kernels.reasoning.routing import Allowance, keeps, route
 from dataset_platform.kernels.reasoning.settings import ReasoningConfig
@@ -59,7 +60,7 @@ class CotJob:
 
 
 def standard_job(config: ReasoningConfig, total: int) -> CotJob:
-    """The job with the project's own rules and validators."""
+    """The job with the project's own rules and validators: the quality metrics that need no future, then every field."""
     from dataset_platform.kernels.reasoning.quality.evaluate import VALIDATORS, failing_validators
     from dataset_platform.kernels.reasoning.rule_traces import RULES_VERSION, KeyframeInput, write
 
@@ -74,7 +75,10 @@ def standard_job(config: ReasoningConfig, total: int) -> CotJob:
         )
         return write(given)
 
-    return CotJob(config, total, rules, RULES_VERSION, failing_validators, len(VALIDATORS))
+    def failing(trace: CoTTrace, facts: Facts, view: PlanView) -> list[str]:
+        return [*failing_validators(trace, facts, view), *failing_levels(trace, facts, view)]
+
+    return CotJob(config, total, rules, RULES_VERSION, failing, len(VALIDATORS) + len(FIELD_VALIDATORS))
 
 
 @dataclass

@@ -77,6 +77,8 @@ def spark_config(settings: Settings | None = None) -> dict[str, str]:
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH_ROWS),
         # a small commit or read otherwise runs 50 tasks over the Delta log
         "spark.databricks.delta.snapshotPartitions": "2",
+        # what a MERGE takes is staged files that nothing changes: no copy of them is needed
+        "spark.databricks.delta.merge.materializeSource": "none",
     }
     if master().startswith("local"):
         # bind where no network is

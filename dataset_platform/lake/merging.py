@@ -25,6 +25,7 @@ from dataset_platform.settings import join
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.dataset
     from pyspark.sql import DataFrame, SparkSession
 
     from dataset_platform.lake.publishing import StageRun
@@ -91,11 +92,11 @@ def label_versions(spark: SparkSession, run: StageRun, staged: DataFrame, merge:
         return staged
     verdicts_path = join(run.staging, "verdicts")
     _verdicts(spark, run, staged, merge, merge.checksum).write.parquet(storage.spark_url(verdicts_path))
-    verdicts = spark.read.parquet(storage.spark_url(verdicts_path))
-    if verdicts.isEmpty():
+    if not _written(verdicts_path).count_rows():
         return staged
     from pyspark.sql import functions as F
 
+    verdicts = spark.read.parquet(storage.spark_url(verdicts_path))
     judged = staged.join(verdicts, [*run.contract.row_key(), *merge.order], "left")
     labels = {"reason": F.coalesce("reason", "_reason"), "detail": F.coalesce("_detail", "detail")}
     path = join(run.staging, "judged")
@@ -150,10 +151,10 @@ def merge_day(spark: SparkSession, run: StageRun, kept: DataFrame, merge: Merge)
     table = LakeTable(run.contract, run.lake_root)
     path = join(run.staging, "changes")
     _changes(spark, run, kept, table, merge).write.parquet(storage.spark_url(path))
-    changes = spark.read.parquet(storage.spark_url(path))
-    narrow: pa.Table = changes.select(*run.contract.row_key(), FROM, GONE, OTHER_BYTES).toArrow()
+    narrow = _written(path).to_table(columns=[*run.contract.row_key(), FROM, GONE, OTHER_BYTES])
     if not narrow.num_rows:
         return Merged(table.version())
+    changes = spark.read.parquet(storage.spark_url(path))
     moved = amendments.take_over(spark, run, narrow, rejected=merge.checksum is not None)
     outdated = _outdate(run, narrow, merge)
     columns = run.contract.column_names()
@@ -256,6 +257,14 @@ def _changes(spark: SparkSession, run: StageRun, kept: DataFrame, table: LakeTab
         for part in (changed.withColumns(flags), gone)
     ]
     return parts[0].unionByName(parts[1])
+
+
+def _written(path: str) -> pyarrow.dataset.Dataset:
+    """What was just written as Parquet, read without a Spark job."""
+    import pyarrow.dataset as ds
+
+    fs, inner = storage.filesystem(path)
+    return ds.dataset(inner, format="parquet", filesystem=fs)
 
 
 def _outdate(run: StageRun, narrow: pa.Table, merge: Merge) -> list[str]:

@@ -18,6 +18,7 @@ from dataset_platform.contracts import CotTraces
 from dataset_platform.engines.cot_runs import CotJob, run_cot, standard_job
 from dataset_platform.engines.cot_writer import Keyframe
 from dataset_platform.engines.judge_runs import ToJudge, run_judge
+from dataset_platform.kernels.reasoning.levels import FIELD_VALIDATORS, failing_levels
 from dataset_platform.kernels.reasoning.quality.evaluate import VALIDATORS, failing_validators
 from dataset_platform.kernels.reasoning.settings import ReasoningConfig, RouteConfig
 from dataset_platform.kernels.reasoning.trace import LEVEL_MODELS, LEVELS, CoTTrace
@@ -102,6 +103,7 @@ def test_rules_need_no_model(tmp_path):
         )
         assert not row["simulated"] and row["created_at"] is None
         assert row["failed_validators"] == failing_validators(trace, frame.facts, frame.view)
+        assert failing_levels(trace, frame.facts, frame.view) == []
 
 
 def test_blocks_keep_the_order_of_the_keyframes(tmp_path, monkeypatch):
@@ -220,11 +222,10 @@ def test_escalation_catches_what_a_careless_writer_got_wrong(tmp_path):
     caught = {i for i, r in rows.items() if r["route"] == "escalated"}
     assert 40 < len(bad) < 80 and len(caught & bad) >= 0.95 * len(bad)
     assert len(caught - bad) <= 0.15 * (len(frames) - len(bad))
+    known = {*VALIDATORS, *FIELD_VALIDATORS}
     for identity in caught:
         row = rows[identity]
-        assert (
-            row["generator"] == "llm" and row["escalated_because"] and set(row["escalated_because"]) <= set(VALIDATORS)
-        )
+        assert row["generator"] == "llm" and row["escalated_because"] and set(row["escalated_because"]) <= known
     assert all(rows[i]["generator"] == "rules" and not rows[i]["failed_validators"] for i in rows.keys() - caught)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dagster as dg
-from dataset_platform.defs.driving.previews import COT_TRACES_SHOWS
 
 from dataset_platform.contracts import CotAnnotations, CotQuality, CotTraces, Keyframes
 from dataset_platform.defs.driving import quality, traces
+from dataset_platform.defs.driving.annotation_previews import agreement_report
 from dataset_platform.defs.driving.annotations import VERSION as ANNOTATIONS_VERSION
 from dataset_platform.defs.driving.annotations import compute_annotations
 from dataset_platform.defs.driving.cards import show_card
@@ -24,7 +24,7 @@ cot_traces = table_asset(
     version=traces.VERSION,
     deps=[dg.AssetDep(dg.AssetKey(["driving", "camera_images"]))],
     transient=traces.TRANSIENT,
-    shows=[funnel(), *COT_TRACES_SHOWS],
+    shows=[funnel()],
     kinds=("python", "delta", "llm"),
     in_process=True,
 )
@@ -45,7 +45,7 @@ cot_annotations = table_asset(
     compute=compute_annotations,
     version=ANNOTATIONS_VERSION,
     deps=[dg.AssetDep(dg.AssetKey(["driving", "cot_traces"]))],
-    shows=[funnel(), sample(8, ANNOTATION_COLUMNS)],
+    shows=[funnel(), agreement_report, sample(8, ANNOTATION_COLUMNS)],
     kinds=("python", "delta"),
     in_process=True,
 )

@@ -31,9 +31,7 @@ class Drivers:
     braking_mps2: Floats
 
 
-def acceleration(
-    drivers: Drivers, speed: Floats, wanted_speed: Floats, gap: Floats, leader_speed: Floats
-) -> Floats:
+def acceleration(drivers: Drivers, speed: Floats, wanted_speed: Floats, gap: Floats, leader_speed: Floats) -> Floats:
     """What each driver does now, [N], metres per second squared.
 
     Args:

@@ -12,7 +12,7 @@ from dataset_platform.demo.driving import idm
 from dataset_platform.demo.driving.lights import Cycle
 from dataset_platform.demo.driving.roads import Network
 from dataset_platform.demo.driving.stories import Companion, Story, draw
-from dataset_platform.demo.driving.tracks import STEP_M, Track, Way, track_of
+from dataset_platform.demo.driving.tracks import STEP_M, Meetings, Track, Way, track_of
 from dataset_platform.demo.driving.traffic import Vehicles
 from dataset_platform.demo.driving.walkers import Walker, walker
 
@@ -52,7 +52,9 @@ class Placed:
         here = self.position(track, along)
         return min((float(np.hypot(*(here - self.position(r[0], r[1])))) for r in self.rows), default=np.inf)
 
-    def add(self, track: int, along: float, speed_share: float, size: tuple[float, float], cyclist: bool, eager: float) -> None:
+    def add(
+        self, track: int, along: float, speed_share: float, size: tuple[float, float], cyclist: bool, eager: float
+    ) -> None:
         """Put a road user on a track."""
         allowed = self.tracks[track].speed_mps
         speed = speed_share * eager * float(allowed[int(np.clip(along / STEP_M, 0, len(allowed) - 1))])
@@ -75,13 +77,14 @@ def populate(
             backwards=p.backwards,
             speed_mps=float(rng.uniform(1.2, 1.6)),
             to_kerb_m=draw(rng, p.to_kerb_m),
-            side=float(rng.uniform(-1, 1)),
+            side=float(rng.uniform(-1.0, -0.3)),  # to the right of the way: who comes the other way passes
         )
         for p in story.pedestrians
     ]
     rows = placed.rows
     track, along, speed, length, width, cyclist, eager = (np.array(c) for c in zip(*rows, strict=True))
     speed = np.minimum(speed, _stoppable(placed, network, cycle, track, along + length / 2))
+    _keep_apart(Meetings(placed.tracks), track, along, speed, length)
     ego = np.arange(len(rows)) == 0
     drivers = idm.Drivers(
         headway_s=np.where(ego, 1.6, rng.uniform(1.1, 1.9, len(rows))),
@@ -104,6 +107,16 @@ def _stoppable(placed: Placed, network: Network, cycle: Cycle, track: Ints, fron
             if gate.at_m > front[i] and not open_:
                 most[i] = min(most[i], np.sqrt(2 * STARTING_BRAKING_MPS2 * max(0.0, gate.at_m - front[i] - 2.0)))
     return most
+
+
+def _keep_apart(meetings: Meetings, track: Ints, along: Floats, speed: Floats, length: Floats) -> None:
+    """Lower speeds, in place, to those from which one can brake behind one's leader, from the foremost back."""
+    gap, leader = meetings.leaders(track, along, length)
+    for _ in range(len(track)):
+        most = np.sqrt(speed[leader] ** 2 + 2 * STARTING_BRAKING_MPS2 * np.maximum(gap - 2.0, 0.0))
+        if (speed <= most).all():
+            return
+        np.minimum(speed, most, out=speed)
 
 
 def _accompany(placed: Placed, network: Network, who: Companion, ego_at: float, rng: np.random.Generator) -> None:

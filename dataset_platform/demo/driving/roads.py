@@ -87,7 +87,12 @@ class Builder:
     def lane(self, line: Floats, *after: int, interpolating: bool = False, type_: str | None = None) -> int:
         """A lane that follows other lanes."""
         lane = self.add(
-            "lane", type_ or self._type, line, speed_limit_mph=self._limit, interpolating=interpolating, entry_lanes=after
+            "lane",
+            type_ or self._type,
+            line,
+            speed_limit_mph=self._limit,
+            interpolating=interpolating,
+            entry_lanes=after,
         )
         for entry in after:
             self._change(entry, exit_lanes=(*self._get(entry).exit_lanes, lane))

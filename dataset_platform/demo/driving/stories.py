@@ -130,6 +130,11 @@ STORIES: tuple[Story, ...] = (
     Story("queue", avenue, Way("W.through.1"), (60.0, 90.0), (0.3, 0.4), clear_m=20.0, vehicles_per_km=60.0,
           companions=(Companion(Way("W.through.1"), (14.0, 18.0), 0.35), Companion(Way("W.bike"), (10.0, 30.0), 1.0, True))),
     Story("left_at_stop_sign", stops, Way("W.left"), (106.0, 124.0), clear_m=200.0, vehicles_per_km=8.0, parked=0.7),
+    Story("busy_red", crossing, Way(_THROUGH), (40.0, 65.0), green=("EW", (34.0, 36.5)), clear_m=200.0,
+          vehicles_per_km=55.0,
+          pedestrians=(Pedestrian(2, (0.0, 1.0)), Pedestrian(2, (0.0, 2.0), True), Pedestrian(0, (0.0, 2.0)))),
+    Story("busy_all_way_stop", stops, Way("W.through"), (100.0, 116.0), clear_m=200.0, vehicles_per_km=16.0, parked=0.8,
+          pedestrians=(Pedestrian(2, (6.0, 9.0)), Pedestrian(2, (5.0, 10.0), True), Pedestrian(0, (2.0, 9.0)))),
 )  # fmt: skip
 
 

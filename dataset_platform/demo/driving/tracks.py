@@ -86,12 +86,17 @@ def track_of(network: Network, way: Way, top_speed_mps: float | None = None) -> 
     starts = np.cumsum([0.0, *(float(lengths(p)[-1]) for p in pieces)])
     line = resampled(np.concatenate(pieces), STEP_M)
     if way.shift_m:
-        along = np.arange(len(line)) * STEP_M
+        along: Floats = np.arange(len(line), dtype=np.float64) * STEP_M
         moved = way.shift_m * (
             ramp(along, way.shift_from_m, way.shift_to_m) if way.shift_to_m > way.shift_from_m else np.ones(len(line))
         )
         line = resampled(shifted(line, moved), STEP_M)
-    gates = [Gate(float(s), "signal", h.lane_id) for h in network.heads for lane, s in zip(lanes, starts, strict=False) if lane == h.lane_id]
+    gates = [
+        Gate(float(s), "signal", h.lane_id)
+        for h in network.heads
+        for lane, s in zip(lanes, starts, strict=False)
+        if lane == h.lane_id
+    ]
     gates += [
         Gate(float(s), "stop_sign", lane)
         for controlled in network.stops.values()
@@ -107,7 +112,8 @@ def _crosswalk_gate(line: Floats, crossing: Crossing) -> Gate | None:
     """Where a track enters a crosswalk, a metre before; None where it does not."""
     a, b, _, d = crossing.polygon
     u, v = b - a, d - a
-    inside = (0 <= (line - a) @ u) & ((line - a) @ u <= u @ u) & (0 <= (line - a) @ v) & ((line - a) @ v <= v @ v)
+    along, across = (line - a) @ u / (u @ u), (line - a) @ v / (v @ v)
+    inside = (along >= 0) & (along <= 1) & (across >= 0) & (across <= 1)
     if not inside.any():
         return None
     return Gate(max(0.0, float(inside.argmax()) * STEP_M - 1.0), "crosswalk", crossing.feature_id)
@@ -131,14 +137,16 @@ class Meetings:
         turns = [t.heading[:: int(MEET_STEP_M / STEP_M)] for t in tracks]
         longest = max(len(line) for line in lines)
         self._table = np.full((len(tracks), len(tracks), longest), np.nan)
+        squares = np.full((len(lines), longest), np.inf)
+        for i, line in enumerate(lines):
+            squares[i, : len(line)] = (line**2).sum(axis=1)
         for i, (line, turned) in enumerate(zip(lines, turns, strict=True)):
             tangent = np.stack([np.cos(turned), np.sin(turned)], axis=-1)
             for j, (other, other_turned) in enumerate(zip(lines, turns, strict=True)):
                 if i == j:
                     self._table[i, j, : len(line)] = np.arange(len(line)) * MEET_STEP_M
                     continue
-                apart = np.hypot(*(other[:, None, :] - line[None, :, :]).transpose(2, 0, 1))
-                near = apart.argmin(axis=1)
+                near = (squares[None, i, : len(line)] - 2 * other @ line.T).argmin(axis=1)
                 offset = other - line[near]
                 ahead = np.einsum("ij,ij->i", offset, tangent[near])
                 aside = np.abs(offset[:, 1] * tangent[near, 0] - offset[:, 0] * tangent[near, 1])
@@ -154,3 +162,11 @@ class Meetings:
         pair = (track[:, None], track[None, :])
         before, after = self._table[(*pair, low[None, :])], self._table[(*pair, low[None, :] + 1)]
         return np.where(np.isnan(after), before, before + share * (after - before))
+
+    def leaders(self, track: NDArray[np.int64], along: Floats, length: Floats) -> tuple[Floats, NDArray[np.int64]]:
+        """[N]: bumper to bumper gap to the next vehicle on the own track, infinite without one, and which it is."""
+        ahead = self.positions(track, along) - along[:, None]
+        np.fill_diagonal(ahead, np.nan)
+        ahead = np.where(ahead > 0.0, ahead, np.inf)
+        nearest = ahead.argmin(axis=1)
+        return ahead[np.arange(len(ahead)), nearest] - (length + length[nearest]) / 2, nearest

@@ -77,7 +77,7 @@ class Walker:
     def walk(self, dt: float, may_step_out: bool) -> None:
         """One step of time."""
         to_kerb = self.kerb_m - KERB_M - self.along_m
-        halted = not may_step_out and 0.0 <= to_kerb + KERB_M
+        halted = not may_step_out and to_kerb + KERB_M >= 0.0
         wanted = min(self.speed_mps, max(0.0, to_kerb) / 0.5) if halted else self.speed_mps
         change = STARTING_MPS2 * dt if wanted > self.now_mps else 3.0 * dt
         self.now_mps = float(np.clip(wanted, self.now_mps - change, self.now_mps + change))

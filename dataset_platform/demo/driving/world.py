@@ -36,7 +36,12 @@ ID_PREFIX = "synthetic-"
 def sample_scenes(count: int, seed: int) -> Iterator[Scene]:
     """Scenes of the stories in turn, each drawn anew; ids begin with ``synthetic-``."""
     for index in range(count):
-        yield scene(STORIES[index % len(STORIES)], index, seed)
+        yield scene(story_of(index, seed), index, seed)
+
+
+def story_of(index: int, seed: int) -> Story:
+    """The story of a scene; the seed decides with which one it begins."""
+    return STORIES[(seed + index) % len(STORIES)]
 
 
 def scene(story: Story, index: int, seed: int) -> Scene:

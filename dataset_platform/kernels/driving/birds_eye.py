@@ -121,7 +121,9 @@ def _frame(axes: Axes, layers: Layers, plan: Floats) -> float:
         spine.set_color("#b0b0b0")
     left, bottom, bar = -aside - side + 0.03 * 2 * side, -behind + 0.03 * 2 * side, 10.0 if side < 60 else 20.0
     axes.plot([left, left + bar], [bottom, bottom], color="black", lw=3, solid_capstyle="butt", zorder=20)
-    axes.text(left + bar / 2, bottom + 0.012 * 2 * side, f"{bar:.0f} m", ha="center", va="bottom", fontsize=9, zorder=20)
+    axes.text(
+        left + bar / 2, bottom + 0.012 * 2 * side, f"{bar:.0f} m", ha="center", va="bottom", fontsize=9, zorder=20
+    )
     return (MAP_INCHES - 0.3) * 72 / (2 * side)
 
 
@@ -306,7 +308,9 @@ def _legend(axes: Axes, layers: Layers, has_plan: bool) -> None:
         base = state.removeprefix("arrow_").removeprefix("flashing_")
         marker = "^" if state.startswith("arrow_") else "D" if state.startswith("flashing_") else "o"
         entries.append(
-            Line2D([], [], ls="", marker=marker, color=LIGHTS[base], markeredgecolor="black", label=state.replace("_", " "))
+            Line2D(
+                [], [], ls="", marker=marker, color=LIGHTS[base], markeredgecolor="black", label=state.replace("_", " ")
+            )
         )
     axes.legend(
         handles=entries,

@@ -22,8 +22,10 @@ from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.trace import (
     HORIZON_S,
     LEVEL_MODELS,
+    LEVELS,
     WAYPOINT_STEP_S,
     BehaviorPrediction,
+    CoTTrace,
     Justification,
     SceneDescription,
     SituationAssessment,
@@ -32,6 +34,7 @@ from dataset_platform.kernels.reasoning.trace import (
 from dataset_platform.kernels.reasoning.view import PlanView
 
 TITLE = "cot_"
+FIELD_VALIDATORS = tuple(f"fields:{level}" for level in LEVELS)
 _DROPPED = ("default", "minLength", "title", "$defs")  # no part of strict structured outputs, or of no use there
 TOLERANCE = {"m": 1.0, "mps": 0.5, "s": 0.3, "mps2": 0.5}
 RELATIVE = 0.1
@@ -113,6 +116,12 @@ def validate_level(level: str, model: BaseModel, facts: Facts, view: PlanView, a
         case Justification():
             return list(_justification(model, facts, above.get("trajectory_plan")))
     raise LevelError(f"{level} is no level")
+
+
+def failing_levels(trace: CoTTrace, facts: Facts, view: PlanView) -> list[str]:
+    """Names, of ``FIELD_VALIDATORS``, of the levels of a whole trace that do not hold field by field."""
+    models = {level: getattr(trace, level) for level in LEVELS}
+    return [f"fields:{n}" for n, model in models.items() if validate_level(n, model, facts, view, models)]
 
 
 def close(stated: float, known: float, unit: str) -> bool:

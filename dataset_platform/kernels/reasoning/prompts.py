@@ -22,6 +22,7 @@ from dataset_platform.kernels.reasoning.view import PlanView
 PROMPT_VERSION = "1"
 FULL_AGENTS = 16  # agents whose facts are given in full; of the others what tells that they are there
 PATH_STEP_M, PATH_M = 5.0, 120.0
+LANES_NEAR_M, LANES_AHEAD_M, LANE_STEP_M, MOST_LANES = 10.0, 50.0, 10.0, 6
 _BRIEF = ("type", "distance", "bearing", "sector", "longitudinal", "lateral", "speed", "relative_heading", "risk")
 _RISKS = ("critical", "high", "medium", "low")
 FACTS, PATH, ABOVE, TASK = "FACTS", "PATH", "LEVELS ABOVE", "TASK"
@@ -144,7 +145,7 @@ def facts_of_json(shown: Mapping[str, Mapping[str, Any]]) -> Facts:
 
 
 def path_json(view: PlanView) -> dict[str, Any]:
-    """The ego's path every five metres, with its lanes, and the ego's own size and motion."""
+    """The ego's path every five metres, with its lanes, the ego's own size and motion, and the lanes beside it."""
     return {
         "points_m": resampled(view.path),
         "lanes": list(view.path_lanes),
@@ -153,6 +154,8 @@ def path_json(view: PlanView) -> dict[str, Any]:
         "ego_speed_mps": round(view.ego_speed_mps, 3),
         "ego_acceleration_mps2": round(view.ego_acceleration_mps2, 3),
         "ego_yaw_rate_radps": round(view.ego_yaw_rate_radps, 4),
+        "lanes_near": _lanes_near(view),
+        "map_is_cut_off": "yes" if view.sampled_map else "no",
     }
 
 
@@ -164,6 +167,17 @@ def resampled(path: np.ndarray, step_m: float = PATH_STEP_M, most_m: float = PAT
     at = np.append(np.arange(0.0, min(along[-1], most_m), step_m), min(along[-1], most_m))
     x, y = (np.interp(at, along, path[:, i]).round(2) for i in (0, 1))
     return np.stack([x, y], axis=1).tolist()
+
+
+def _lanes_near(view: PlanView) -> list[dict[str, Any]]:
+    """Lanes beside the ego, nearest first, their points in the direction of travel every ten metres."""
+    found = []
+    for lane in view.lanes:
+        shown = lane.points[np.hypot(*lane.points.T) <= LANES_AHEAD_M] if len(lane.points) else lane.points
+        if len(shown) >= 2 and (away := float(np.hypot(*shown.T).min())) <= LANES_NEAR_M:
+            found.append((away, lane.lane_id, lane.type, resampled(shown, LANE_STEP_M)))
+    nearest = sorted(found, key=lambda f: f[:2])[:MOST_LANES]
+    return [{"lane_id": lane_id, "type": kind, "points_m": points} for _, lane_id, kind, points in nearest]
 
 
 def _matter_most(facts: Facts) -> list[str]:

@@ -19,6 +19,7 @@ from dataset_platform.kernels.reasoning.meta_actions import STANDSTILL_MPS
 from dataset_platform.kernels.reasoning.planner import Decision, decide, plan
 from dataset_platform.kernels.reasoning.rollout import alternatives
 from dataset_platform.kernels.reasoning.trace import (
+    HORIZON_S,
     AgentMention,
     AgentPrediction,
     AgentRisk,
@@ -43,6 +44,8 @@ RULES_VERSION = "rules-1"
 MOST_AGENTS = 10
 NEAR_M = 30.0
 PREDICTED_S = 3.0
+RED_LASTS_S = 30.0
+"""How long a red light lasts, about: what makes the ego wait may end within the horizon."""
 BRAKING_MPS2 = 1.5
 """Deceleration of the hypothesis that an agent slows down."""
 
@@ -102,13 +105,13 @@ def agents_that_matter(facts: Facts, decision: Decision) -> tuple[int, ...]:
 def confidence_of(facts: Facts, decision: Decision, view: PlanView) -> float:
     """Probability that the plan stays within 3 m of what is right: less the farther it goes, and for each doubt.
 
-    A drive of s metres by a rule that does not know the driver's mind errs by about a tenth of it.
+    The weights are set by hand, not fitted; how far they hold is what the calibration of a day's traces measures.
     """
     speed = facts.value("ego", "speed") or 0.0
     reach = max(speed, decision.target_speed_mps) * 0.5
     doubt = 0.05 + 0.06 * reach
     if decision.longitudinal == "stop" and speed < STANDSTILL_MPS:
-        doubt = 0.08
+        doubt = HORIZON_S / RED_LASTS_S
     doubt += 0.1 * (decision.lateral != "keep") + 0.1 * view.sampled_map + 0.25 * (len(view.path) < 2)
     doubt += 0.1 * (decision.longitudinal == "accelerate")
     return round(float(np.clip(1.0 - doubt, 0.2, 0.95)), 2)

@@ -1,7 +1,6 @@
 """What the simulated model answers to the five prompts: the rules' trace of what the prompt says, marked as simulated.
 
-It reads nothing but the prompt, as a model would: facts and path are taken back out of its text. Lanes and road edges are
-not in the prompt, so the view it plans on has none.
+It reads nothing but the prompt, as a model would: facts, path and the lanes beside it are taken back out of its text.
 """
 
 from __future__ import annotations
@@ -17,12 +16,13 @@ from dataset_platform.kernels.reasoning import prompts
 from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.levels import TITLE
 from dataset_platform.kernels.reasoning.trace import LEVELS, CoTTrace
-from dataset_platform.kernels.reasoning.view import PlanView, ViewSignal
+from dataset_platform.kernels.reasoning.view import PlanView, ViewLane, ViewSignal
 
 PREFIX = "[simulated] "
 _SIZES = {"vehicle": (4.8, 2.0), "cyclist": (1.8, 0.7), "pedestrian": (0.6, 0.6)}
 _OTHER_SIZE = (2.0, 1.5)
 _OFF_PATH_M = 1e3
+_PATH_ID = -1
 
 
 def answer(schema: Mapping[str, Any], asked: Sequence[str]) -> dict[str, Any] | None:
@@ -38,6 +38,10 @@ def answer(schema: Mapping[str, Any], asked: Sequence[str]) -> dict[str, Any] | 
     if prompts.FACTS not in sections or prompts.PATH not in sections:
         return None
     value = getattr(_trace(sections[prompts.FACTS], sections[prompts.PATH]), level).model_dump(mode="json")
+    if level == "justification":
+        # with few lanes in view, leaving the road is the one reason that may not be so
+        sure = [a for a in value["alternatives"] if a["rejected_because"] != "off_road"]
+        value["alternatives"] = sure or value["alternatives"]
     return value | {"text": PREFIX + value["text"]}
 
 
@@ -83,13 +87,21 @@ def view_of(facts: Facts, shown: Mapping[str, Any]) -> PlanView:
         velocity_y_mps=speed * np.sin(heading),
         length_m=sizes[:, 0],
         width_m=sizes[:, 1],
-        lanes=(),
+        lanes=tuple(_lanes(shown, path)),
         road_edges=(),
         signals=tuple(_signals(facts, path, shown["ego_length_m"] / 2)),
         path=path,
         path_lanes=tuple(shown["lanes"]),
-        sampled_map=True,  # no lane is shown: their absence proves nothing
+        sampled_map=shown["map_is_cut_off"] == "yes",
     )
+
+
+def _lanes(shown: Mapping[str, Any], path: np.ndarray) -> list[ViewLane]:
+    """The lanes beside the ego, and the path, which is a lane as far as it goes."""
+    near = [(lane["lane_id"], lane["type"], np.array(lane["points_m"])) for lane in shown["lanes_near"]]
+    if near and len(path) >= 2:
+        near.append((_PATH_ID, "undefined", path))
+    return [ViewLane(lane_id, kind, None, (), points) for lane_id, kind, points in near]
 
 
 def _signals(facts: Facts, path: np.ndarray, front_m: float) -> list[ViewSignal]:

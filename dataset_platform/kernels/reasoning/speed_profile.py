@@ -23,8 +23,12 @@ ACCELERATION_MPS2 = 1.4
 COMFORT_BRAKE_MPS2 = 2.0
 MAX_BRAKE_MPS2 = 3.7
 """What the planner may use of nuPlan's 4.05."""
-EMERGENCY_FROM_MPS2, EMERGENCY_BRAKE_MPS2, EMERGENCY_JERK_MPS3 = 5.0, 7.0, 10.0
+EMERGENCY_FROM_MPS2, EMERGENCY_BRAKE_MPS2, EMERGENCY_JERK_MPS3 = 4.0, 7.0, 10.0
 """Where more than this is needed, a crash is worse than discomfort: the ego brakes as hard as a dry road lets it."""
+EMERGENCY_FROM_MPS = 2.0
+CRASH_GAP_M, POINT_SLACK_M, BRAKE_DELAY_S = 0.5, 2.0, 0.5
+"""Room that an emergency leaves to a lead; room before another road user's way that may be used up in one;
+time that brakes held to comfort take to bite."""
 HEADWAY_S = 1.2
 STANDING_GAP_M = 2.0
 JERK_MPS3 = 2.2
@@ -80,14 +84,17 @@ def speed_profile(
     a = min(max(acceleration_mps2, -MAX_BRAKE_MPS2), ACCELERATION_MPS2) if v > 0.2 else 0.0
     speed[0] = v
     for i in range(1, steps):
-        wanted = min([_free(v, target_mps), *(_held(limit, s, v, (i - 1) * STEP_S) for limit in limits)])
-        emergency = wanted < -EMERGENCY_FROM_MPS2
-        wanted = max(wanted, -EMERGENCY_BRAKE_MPS2 if emergency else -MAX_BRAKE_MPS2)
-        jerk = HARD_JERK_MPS3 if wanted < -COMFORT_BRAKE_MPS2 else JERK_MPS3
-        jerk = EMERGENCY_JERK_MPS3 if emergency else jerk
+        t = (i - 1) * STEP_S
+        wanted = min([_free(v, target_mps), *(_held(limit, s, v, t) for limit in limits)])
+        if v > EMERGENCY_FROM_MPS and any(_needed(limit, s, v, t) > EMERGENCY_FROM_MPS2 for limit in limits):
+            wanted, jerk, landing = -EMERGENCY_BRAKE_MPS2, EMERGENCY_JERK_MPS3, EMERGENCY_JERK_MPS3
+        else:
+            landing = LANDING_JERK_MPS3
+            wanted = max(wanted, -MAX_BRAKE_MPS2)
+            jerk = HARD_JERK_MPS3 if wanted < -COMFORT_BRAKE_MPS2 else JERK_MPS3
         a += min(max(wanted - a, -jerk * STEP_S), jerk * STEP_S)
         # so that the deceleration has faded when the ego comes to stand
-        a = max(a, -sqrt(2 * LANDING_JERK_MPS3 * v))
+        a = max(a, -sqrt(2 * landing * v))
         faster = max(0.0, v + a * STEP_S)
         s += (v + faster) / 2 * STEP_S
         v = faster
@@ -110,6 +117,16 @@ def _free(v: float, target: float) -> float:
     return -min(COMFORT_BRAKE_MPS2, 0.8 * (v - target))
 
 
+def _needed(limit: Limit, s: float, v: float, t: float) -> float:
+    """Deceleration that a crash with a road user takes to avoid; what is none may be passed instead."""
+    if not limit.subject.startswith("agent:"):
+        return 0.0
+    closing = v - (limit.speed_mps if limit.moves else 0.0)
+    gap = limit.distance_m + limit.speed_mps * t - s if limit.moves else limit.distance_m + POINT_SLACK_M - s
+    closing = max(0.0, closing)
+    return closing**2 / (2 * max(gap - CRASH_GAP_M - BRAKE_DELAY_S * closing, 0.1))
+
+
 def _held(limit: Limit, s: float, v: float, t: float) -> float:
     if limit.moves:
         gap = limit.distance_m + limit.speed_mps * t - s
@@ -117,7 +134,9 @@ def _held(limit: Limit, s: float, v: float, t: float) -> float:
             return -COMFORT_BRAKE_MPS2
         braking = v * (v - limit.speed_mps) / (2 * sqrt(ACCELERATION_MPS2 * COMFORT_BRAKE_MPS2))
         wanted = STANDING_GAP_M + max(0.0, v * HEADWAY_S + braking)
-        return ACCELERATION_MPS2 * (1.0 - (wanted / max(gap, 0.1)) ** 2)
+        model = ACCELERATION_MPS2 * (1.0 - (wanted / max(gap, 0.1)) ** 2)
+        # the model brakes hard for a gap that is merely short: no harder than comfort, or than a crash takes to avoid
+        return max(model, -max(COMFORT_BRAKE_MPS2, 1.2 * _needed(limit, s, v, t)))
     left = limit.distance_m - s
     if limit.speed_mps > 0.0 and left <= 0.0:
         return _free(v, limit.speed_mps) if s <= limit.until_m else ACCELERATION_MPS2
@@ -125,4 +144,6 @@ def _held(limit: Limit, s: float, v: float, t: float) -> float:
         return -COMFORT_BRAKE_MPS2
     needed = max(0.0, v**2 - limit.speed_mps**2) / (2 * max(left, 0.1))
     # still far: drive on, then roll, then brake as needed
-    return -needed if needed > 1.1 else float(np.interp(needed, (0.0, 0.5, 0.7, 1.1), (ACCELERATION_MPS2, 0.0, 0.0, -1.1)))
+    return (
+        -needed if needed > 1.1 else float(np.interp(needed, (0.0, 0.5, 0.7, 1.1), (ACCELERATION_MPS2, 0.0, 0.0, -1.1)))
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,10 +184,10 @@ def thinned(points: Floats, tolerance_m: float = LINE_TOLERANCE_M, spacing_m: fl
     return points[keep]
 
 
-def _signals(scene: Scene, index: int, local: object) -> tuple[ViewSignal, ...]:
+def _signals(scene: Scene, index: int, local: Callable[[Floats], Floats]) -> tuple[ViewSignal, ...]:
     signals = scene.signals
     known = [k for k in range(len(signals.lane_id)) if signals.state[k, index] >= 0]
-    stops = local(np.stack([signals.stop_x[:, index], signals.stop_y[:, index]], axis=-1))  # type: ignore[operator]
+    stops = local(np.stack([signals.stop_x[:, index], signals.stop_y[:, index]], axis=-1))
     return tuple(
         ViewSignal(
             int(signals.lane_id[k]),
@@ -198,10 +200,12 @@ def _signals(scene: Scene, index: int, local: object) -> tuple[ViewSignal, ...]:
     )
 
 
-def _known(given: float | None, scene: Scene, index: int, values: Floats) -> float:
+def _known(given: float | None, scene: Scene, index: int, values: NDArray[np.floating[Any]]) -> float:
     if given is None:
         past = slice(0, index + 1)
-        given = float(trailing_slope(values[past], scene.times_s[past], FeatureConfig().smoothing_s)[-1])
+        given = float(
+            trailing_slope(values[past].astype(np.float64), scene.times_s[past], FeatureConfig().smoothing_s)[-1]
+        )
     return given if np.isfinite(given) else 0.0
 
 

@@ -85,9 +85,17 @@ def facts(speed: float, *agents: Agent, **kwargs: Any) -> Facts:
 def _row(speed: float, agents: tuple[Agent, ...], acceleration: float, limit: float | None) -> dict[str, Any]:
     rows = [_agent(a, speed) for a in agents]
     return {
-        **{"ego_speed_mps": speed, "ego_acceleration_mps2": acceleration, "ego_yaw_rate_radps": 0.0},
-        **{"ego_length_m": LENGTH_M, "lane_id": LANE, "lane_type": "surface_street", "lane_offset_m": 0.0},
-        **{"speed_limit_mps": limit, "signal_lane_id": None, "signal_state": None, "signal_distance_m": None},
+        "ego_speed_mps": speed,
+        "ego_acceleration_mps2": acceleration,
+        "ego_yaw_rate_radps": 0.0,
+        "ego_length_m": LENGTH_M,
+        "lane_id": LANE,
+        "lane_type": "surface_street",
+        "lane_offset_m": 0.0,
+        "speed_limit_mps": limit,
+        "signal_lane_id": None,
+        "signal_state": None,
+        "signal_distance_m": None,
         **{f"{k}_count": sum(a.kind == k for a in agents) for k in ("vehicle", "pedestrian", "cyclist")},
         "risk": max((r["risk"] for r in rows), key=BANDS.index, default="low"),
         "complexity": "SIMPLE",

@@ -34,7 +34,15 @@ def test_labels_of_the_future_are_no_facts() -> None:
 
 @pytest.mark.parametrize(
     ("bearing", "sector"),
-    [(0, "ahead"), (22, "ahead"), (23, "ahead_left"), (90, "left"), (180, "behind"), (-179, "behind"), (-45, "ahead_right")],
+    [
+        (0, "ahead"),
+        (22, "ahead"),
+        (23, "ahead_left"),
+        (90, "left"),
+        (180, "behind"),
+        (-179, "behind"),
+        (-45, "ahead_right"),
+    ],
 )
 def test_sectors_are_centred_on_their_direction(bearing: float, sector: str) -> None:
     assert sector_of(bearing) == sector

@@ -101,7 +101,11 @@ def _streets(count: int) -> Iterator[KeyframeInput]:
         speed = float(rng.choice([0.0, rng.uniform(0.5, 14.0)]))
         agents = []
         if rng.random() < 0.5:
-            agents.append(Agent(1, LENGTH_M + max(rng.uniform(3, 50), speed), 0.0, float(rng.uniform(0, 14))))
+            lead = float(rng.uniform(0, 14))
+            # near enough to matter, far enough to need no emergency
+            closing = max(0.0, speed - lead)
+            gap = max(rng.uniform(3, 50), speed, closing**2 / 4 + 0.8 * closing + 1.0)
+            agents.append(Agent(1, LENGTH_M + float(gap), 0.0, lead))
         if rng.random() < 0.4:
             ahead = float(rng.uniform(10, 20) + 2.5 * speed)
             agents.append(Agent(2, ahead, -6.0, float(rng.uniform(1, 2)), np.pi / 2, "pedestrian", "crossing"))
@@ -166,3 +170,9 @@ def test_the_ego_merges_into_its_path_and_off_lanes_goes_on() -> None:
     nowhere = street(8.0, path=np.empty((0, 2)))
     assert plan(decide(nowhere.facts), nowhere.view)[-1].x_m > 50
     assert decide(facts(0.0, path=np.empty((0, 2)))).actions == ("stop", "keep")
+
+
+def test_a_crash_is_worse_than_discomfort() -> None:
+    keyframe = street(12.0, Agent(3, 16.0 + LENGTH_M, 0.0, 0.0))
+    metrics = evaluate_plan(plan(decide(keyframe.facts), keyframe.view), keyframe.view).metrics
+    assert metrics["no_collision_constant_velocity"] == 1.0 and metrics["comfort_pass"] == 0.0

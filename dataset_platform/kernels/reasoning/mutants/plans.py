@@ -100,7 +100,7 @@ def _straight(case: Case, speed: float) -> tuple[CoTTrace, Trajectory]:
 
 def _other_speed(case: Case) -> CoTTrace | None:
     """A smooth drive straight on, much faster than now."""
-    return _straight(case, case.view.ego_speed_mps + 7.0)[0]
+    return _straight(case, case.view.ego_speed_mps + 14.0)[0]
 
 
 def _overspeed(case: Case) -> CoTTrace | None:
@@ -184,12 +184,8 @@ PLANS = (
         ("kinematic_pass", "comfort_pass", "waypoint_timing_pass", "fde_8s_m"),
         _teleport,
         (
-            "ade_8s_m",
-            "confidence_brier",
-            "no_collision_logged",
-            "min_ttc_pass",
-            "number_groundedness",
-            "meta_action_agreement",
+            *("ade_8s_m", "confidence_brier", "no_collision_logged", "min_ttc_pass", "overspeed_pass"),
+            *("number_groundedness", "meta_action_agreement"),
         ),
     ),
     Mutation(

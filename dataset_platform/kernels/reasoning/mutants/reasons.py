@@ -132,7 +132,7 @@ def _into_the_plan(case: Case) -> CoTTrace | None:
     rows = {int(a): i for i, a in enumerate(case.view.agent_id)}
     for prediction in likeliest(case.trace):
         row = rows.get(prediction.agent_id)
-        if row is None or np.hypot(case.view.x_m[row], case.view.y_m[row]) < 8.0:
+        if row is None or case.view.x_m[row] < 8.0:
             continue
         return _predicted(case, prediction, end.x_m, end.y_m)
     return None
@@ -194,7 +194,7 @@ REASONS = (
     ),
     Mutation("no_causes", "no cause at all", ("level_completeness",), _no_causes, ("cause_exists", *CAUSED)),
     Mutation("ghost_cause", "a stop sign that is not there is cited", ("cause_exists",), _ghost_cause),
-    Mutation("idle_cause", "an agent that changes nothing is cited", ("counterfactual_cause",), _idle_cause, ("cause_entails",)),
+    Mutation("idle_cause", "an agent that changes nothing is cited", ("counterfactual_cause",), _idle_cause, ("cause_entails", "no_orphan_decision")),
     Mutation(
         "flip_action",
         "a change of lane is stated that is not driven",

@@ -17,7 +17,7 @@ from dataset_platform.kernels.reasoning.mutations import Case, Mutation
 from dataset_platform.kernels.reasoning.quality.claims import Claim, resolve
 from dataset_platform.kernels.reasoning.quality.consistency import risk_of
 from dataset_platform.kernels.reasoning.quality.coverage import critical_agents
-from dataset_platform.kernels.reasoning.quality.grounding import LEAK_TIMES_S, STATE_CLASS, cited_agents, fits
+from dataset_platform.kernels.reasoning.quality.grounding import LEAK_TIMES_S, STATE_CLASS, cited_agents, fits, leaked
 from dataset_platform.kernels.reasoning.quality.wording import (
     LIGHT_WORDS,
     agent_references,
@@ -37,9 +37,14 @@ def _number(case: Case, factor: float, quantities: tuple[str, ...]) -> CoTTrace 
         if not subject.startswith("agent:") or quantity not in quantities or all(c.span for c in claims):
             continue
         scaled = [_scaled(c, factor) for c in claims]
-        if all(resolve(c, case.facts) is None for c in scaled):
+        if all(resolve(c, case.facts) is None and not _by_chance(case, c) for c in scaled):
             return restated(case, claims, lambda v: v * factor)
     return None
+
+
+def _by_chance(case: Case, claim: Claim) -> bool:
+    """Whether a false number is by chance one that the log has later: that would be a leak too."""
+    return case.future is not None and leaked(claim, case.future) is not None
 
 
 def _scaled(claim: Claim, factor: float) -> Claim:
@@ -58,9 +63,12 @@ def _wrong_unit(case: Case) -> CoTTrace | None:
 
 
 def _contradict(case: Case) -> CoTTrace | None:
-    """The ego's speed, stated in level 1, is another in level 5."""
+    """The ego's speed, stated in level 1, is another in level 2, and one that it will not have in the log either."""
     speed = case.trace.scene_description.ego_speed_mps
-    return with_sentence(case.trace, "justification", f"The ego drives at {speed + 4 + 0.5 * speed:.1f} m/s.")
+    later = [] if case.future is None else case.future.speed_mps.tolist()
+    return with_sentence(
+        case.trace, "situation_assessment", f"The ego drives at {max(speed, *later, 0.0) * 1.5 + 4:.1f} m/s."
+    )
 
 
 def _swap_ids(case: Case) -> CoTTrace | None:
@@ -86,7 +94,13 @@ def _interchangeable(case: Case, a: AgentMention, b: AgentMention) -> bool:
     subjects = f"agent:{a.agent_id}", f"agent:{b.agent_id}"
     sectors = fits(case.facts, subjects[0], "sector", b.sector) or fits(case.facts, subjects[1], "sector", a.sector)
     near = abs(a.distance_m - b.distance_m) <= 1 + 0.1 * max(a.distance_m, b.distance_m)
-    return sectors or near
+    if sectors or near:
+        return True
+    swapped = [(subjects[1], a), (subjects[0], b)]
+    stated = [(s, "distance", "m", m.distance_m) for s, m in swapped] + [
+        (s, "speed", "mps", m.speed_mps) for s, m in swapped
+    ]
+    return any(_by_chance(case, Claim("scene_description", "", (s,), (q,), v, u, "")) for s, q, u, v in stated)
 
 
 def _invent(case: Case) -> CoTTrace | None:
@@ -228,7 +242,7 @@ WORDS = (
     Mutation("scale_number", "an agent's distance or speed times 1.5", ("number_groundedness",), _scale),
     Mutation("wrong_unit", "km/h given as m/s, or feet as metres", ("number_groundedness",), _wrong_unit),
     Mutation(
-        "contradict_value", "the ego's speed is another in level 5", ("contradiction_rate", "number_groundedness"), _contradict
+        "contradict_value", "the ego's speed is another in level 2", ("contradiction_rate", "number_groundedness"), _contradict
     ),
     Mutation(
         "swap_ids",

@@ -216,18 +216,11 @@ def _judge_lanes(ledger: Ledger, trace: CoTTrace, facts: Facts, view: PlanView) 
 def _judge_leaks(ledger: Ledger, trace: CoTTrace, unmatched: list[Claim], facts: Facts, future: LoggedFuture) -> None:
     """Claims of the reasoning levels that no fact supports but a value of the logged future does, to the decimal."""
     metric = "future_leak"
-    steps = [
-        int(np.argmin(np.abs(future.times_s - t)))
-        for t in LEAK_TIMES_S
-        if len(future.times_s) and t <= future.times_s[-1] + 0.05
-    ]
     for claim in unmatched:
-        known = [(s, float(v)) for s in claim.subjects for v in _future_values(s, claim, future, steps)]
-        hit = next(((s, v) for s, v in known if abs(abs(claim.value) - v) <= LEAK_TOLERANCES[claim.unit]), None)
+        hit = leaked(claim, future)
         if hit is not None:
-            ledger.judge(
-                metric, claim.level, claim.shown, claim.value, f"{hit[0]} {hit[1]:.4g} later in the log", False
-            )
+            found = f"{hit[0]} {hit[1]:.4g} later in the log"
+            ledger.judge(metric, claim.level, claim.shown, claim.value, found, False)
     for level in REASONING:
         for subject, state, words, _ in light_claims(getattr(trace, level).text, facts):
             _judge_light_leak(ledger, level, subject, state, words, facts, future)
@@ -242,23 +235,33 @@ def _judge_leaks(ledger: Ledger, trace: CoTTrace, unmatched: list[Claim], facts:
     ledger.metrics[metric] = leaks / max(reasoned, leaks, 1)
 
 
-def _future_values(subject: str, claim: Claim, future: LoggedFuture, steps: list[int]) -> list[float]:
+def leaked(claim: Claim, future: LoggedFuture) -> tuple[str, float] | None:
+    """Subject and value of the logged future, at ``LEAK_TIMES_S``, that a number states to the decimal."""
     if claim.unit not in LEAK_TOLERANCES:
-        return []
+        return None
+    t = future.times_s
+    steps = [int(np.argmin(np.abs(t - at))) for at in LEAK_TIMES_S if at <= t[-1] + 0.05]
+    for subject in claim.subjects:
+        for value in _future_values(subject, claim.unit, future, steps):
+            if abs(abs(claim.value) - value) <= LEAK_TOLERANCES[claim.unit]:
+                return subject, value
+    return None
+
+
+def _future_values(subject: str, unit: str, future: LoggedFuture, steps: list[int]) -> list[float]:
     if subject == "ego":
-        return future.speed_mps[steps].tolist() if claim.unit == "mps" else []
+        return [float(v) for v in future.speed_mps[steps]] if unit == "mps" else []
     if not subject.startswith("agent:"):
         return []
     rows = np.flatnonzero(future.agent_id == int(subject[6:]))
     if not len(rows):
         return []
     x, y = future.agents_x_m[rows[0]], future.agents_y_m[rows[0]]
-    if claim.unit == "m":
+    if unit == "m":
         values = np.hypot(x - future.x_m, y - future.y_m)
     else:
         values = np.hypot(np.gradient(x, future.times_s), np.gradient(y, future.times_s))
-    values = values[steps]
-    return values[np.isfinite(values)].tolist()
+    return [float(v) for v in values[steps] if np.isfinite(v)]
 
 
 def _judge_light_leak(

@@ -79,13 +79,13 @@ QUANTITIES = {
         *("distance", "gap", "longitudinal", "lateral", "lane_offset", "length"),
         *("conflict_distance", "curve_distance", "curve_radius", "turn_distance"),
     ),
-    "mps": ("speed", "closing_speed", "speed_limit"),
+    "mps": ("speed", "closing_speed"),
     "mps2": ("drac", "acceleration"),
     "s": ("ttc", "thw", "conflict_time", "conflict_until"),
     "deg": ("bearing", "relative_heading", "heading_change", "turn"),
 }
+LIMIT = re.compile(r"\b(?:limit|posted|allowed)\b", re.I)
 KEYWORDS = (
-    (re.compile(r"\blimit\b", re.I), "speed_limit"),
     (re.compile(r"\bclos(?:ing|es)\b|\bapproach", re.I), "closing_speed"),
     (re.compile(r"\bgap\b|\bbumper", re.I), "gap"),
     (re.compile(r"\bheadway\b|\bthw\b", re.I), "thw"),
@@ -240,6 +240,8 @@ def _subjects(named: list[Reference], at: int) -> tuple[str, ...]:
 def _quantities(unit: str, sentence: str, start: int, end: int) -> tuple[str, ...]:
     likely = QUANTITIES.get(unit, ())
     nearby = sentence[max(0, start - 30) : start] + " " + sentence[end : end + 20]
+    if unit == "mps" and LIMIT.search(nearby):
+        return ("speed_limit",)
     named = [q for pattern, q in KEYWORDS if q in likely and pattern.search(nearby)]
     return tuple(dict.fromkeys([*named, *likely]))
 

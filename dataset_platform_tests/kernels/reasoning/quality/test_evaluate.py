@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dataset_platform.contracts.driving import CLAIM, METRICS
+from dataset_platform.demo.driving.world import sample_scenes
 from dataset_platform.kernels.reasoning.mutants import MUTATIONS
 from dataset_platform.kernels.reasoning.mutations import Case, detection_matrix
 from dataset_platform.kernels.reasoning.quality.card import matrix_table
@@ -116,6 +117,12 @@ def assert_detected(cases: list[Case], applied: int) -> None:
 @pytest.mark.slow
 def test_mutations_are_detected_in_traces_of_the_real_records(real_data: Path) -> None:
     cases = [case for scene in real_scenes(real_data) for case in cases_of(scene, range(10, 61, 5))]
+    assert_detected(cases, 1)
+
+
+@pytest.mark.slow
+def test_mutations_are_detected_in_traces_of_sample_scenes() -> None:
+    cases = [case for scene in sample_scenes(26, 8) for case in cases_of(scene, (12, 36))]
     assert_detected(cases, 1)
 
 
