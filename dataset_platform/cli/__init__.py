@@ -145,6 +145,30 @@ def show(
     raise typer.Exit(run_show(target, destination, step, open_it, as_json))
 
 
+@app.command(
+    epilog="Examples:  dataset-platform read driving/gold_features --day 2026-01-05 --as-of 3   ·   "
+    "dataset-platform read driving/silver_frames --where-id 637f20cafde22ff8 --columns frame_id,ego_speed_mps"
+)
+def read(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="Table, as lane/artifact: driving/gold_features.")],
+    day: Annotated[str, typer.Option("--day", metavar="DAY", help="Rows of this day only.")] = "",
+    as_of: Annotated[
+        str,
+        typer.Option("--as-of", metavar="VERSION|TIME", help="The table as it was: a version, or an ISO time (UTC)."),
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most rows.")] = 20,
+    columns: Annotated[str, typer.Option("--columns", metavar="A,B", help="Columns, comma separated.")] = "",
+    where_id: Annotated[
+        str, typer.Option("--where-id", metavar="ID", help="Rows of this row key, scenario, frame, trace or URL.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Print rows of a table, as it is or as it was at an earlier version."""
+    from dataset_platform.cli.read import ReadOptions, run_read
+
+    raise typer.Exit(run_read(table, ReadOptions(day, as_of, limit, columns, where_id), as_json))
+
+
 @app.command()
 def config() -> None:
     """Print the settings in force as YAML: defaults, overlaid by the file that DATASET_PLATFORM_CONFIG names."""

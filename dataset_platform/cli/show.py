@@ -47,7 +47,7 @@ def _figure(settings: Settings, shown: Shown) -> Figure:
     from dataset_platform.kernels.reasoning.trace import CoTTrace
     from dataset_platform.kernels.reasoning.view import LoggedFuture, PlanView
 
-    scene = scene_in_lake(settings, shown.scenario_id)
+    scene = scene_in_lake(settings.lake, shown.scenario_id)
     row = shown.keyframe
     if row is None:
         if scene is None:

@@ -75,15 +75,15 @@ def find_shown(settings: Settings, target: str, step: int | None = None) -> Show
     return Shown(frame_id, scenario_id, chosen, keyframe, max(rows, key=lambda r: r["ingestion_date"], default=None))
 
 
-def scene_in_lake(settings: Settings, scenario_id: str) -> Scene | None:
+def scene_in_lake(lake_root: str, scenario_id: str) -> Scene | None:
     """The scene of a scenario from its silver frames and its map; None when silver has none of its frames."""
     from dataset_platform.kernels.driving.scene_rows import scene_of
 
-    frames = LakeTable(SilverFrames, settings.lake).read(where=pc.field("scenario_id") == scenario_id)
+    frames = LakeTable(SilverFrames, lake_root).read(where=pc.field("scenario_id") == scenario_id)
     if not frames.num_rows:
         return None
     columns = ["features", "sampled", "file", "offset"]
-    maps = LakeTable(BronzeMaps, settings.lake).read(columns=columns, where=pc.field("scenario_id") == scenario_id)
+    maps = LakeTable(BronzeMaps, lake_root).read(columns=columns, where=pc.field("scenario_id") == scenario_id)
     source = frames.column("file")[0].as_py(), frames.column("offset")[0].as_py()
     rows = maps.to_pylist()
     # of a perception segment only the first record has the map

@@ -13,7 +13,9 @@ from dataset_platform.contracts import (
     RawTfrecords,
     SilverFrames,
 )
+from dataset_platform.contracts.driving import COMPLEXITIES, RISK_BANDS
 from dataset_platform.defs.driving import features, frames
+from dataset_platform.defs.driving.previews import keyframe_scenes, scenes, shares
 from dataset_platform.defs.metadata import counts_of, funnel, histogram, sample
 from dataset_platform.defs.stages import table_asset
 from dataset_platform.lake.merging import Merge
@@ -35,12 +37,13 @@ KEYFRAME_COLUMNS = (
 )
 
 
-def _dep(name: str, **options: dg.PartitionMapping) -> dg.AssetDep:
-    return dg.AssetDep(dg.AssetKey(["driving", name]), **options)
+def _dep(name: str) -> dg.AssetDep:
+    return dg.AssetDep(dg.AssetKey(["driving", name]))
 
 
-def _yesterday() -> dg.TimeWindowPartitionMapping:
-    return dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+def _yesterday(name: str) -> dg.AssetDep:
+    mapping = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+    return dg.AssetDep(dg.AssetKey(["driving", name]), partition_mapping=mapping)
 
 
 raw_tfrecords = table_asset(
@@ -86,7 +89,7 @@ silver_frames = table_asset(
     kernel=frames.silver_kernel,
     section=frames.silver_section,
     # a day is judged on what lies in the table already, so Dagster runs the days in order
-    deps=[_dep("silver_frames", partition_mapping=_yesterday())],
+    deps=[_yesterday("silver_frames")],
     merge=Merge(checksum="record_checksum"),
     shows=[funnel(), histogram("invalid_agents"), sample(5, SILVER_COLUMNS)],
 )
@@ -96,9 +99,9 @@ gold_features = table_asset(
     reads=SilverFrames,
     compute=features.compute_features,
     section=features.features_section,
-    deps=[_dep("bronze_maps"), _dep("gold_features", partition_mapping=_yesterday())],
+    deps=[_dep("bronze_maps"), _yesterday("gold_features")],
     merge=Merge(follows=SilverFrames),
-    shows=[funnel(), counts_of("complexity"), counts_of("risk"), sample(5, GOLD_COLUMNS)],
+    shows=[funnel(), shares("complexity", COMPLEXITIES), shares("risk", RISK_BANDS), scenes, sample(5, GOLD_COLUMNS)],
 )
 
 keyframes = table_asset(
@@ -107,7 +110,7 @@ keyframes = table_asset(
     compute=features.compute_keyframes,
     section=features.keyframes_section,
     deps=[_dep("silver_frames"), _dep("bronze_maps")],
-    shows=[funnel(), counts_of("keyframe_reason"), counts_of("complexity"), sample(5, KEYFRAME_COLUMNS)],
+    shows=[funnel(), shares("keyframe_reason"), keyframe_scenes, sample(5, KEYFRAME_COLUMNS)],
 )
 
 ASSETS = [raw_tfrecords, bronze_frames, bronze_maps, camera_images, silver_frames, gold_features, keyframes]

@@ -14,7 +14,6 @@ from dataset_platform.contracts import Keyframes
 from dataset_platform.contracts.driving import COMPLEXITIES, RISK_BANDS
 from dataset_platform.defs.metadata import Metadata, Published, Show, bars
 from dataset_platform.lake.tables import LakeTable
-from dataset_platform.settings import Settings
 
 MOST_SCENES = 3
 SCAN_ROWS = 2_000
@@ -30,7 +29,7 @@ def scenes(of: Published) -> Metadata:
     columns = ["frame_id", "scenario_id", "step", "complexity", "complexity_reasons"]
     drawn = []
     for row in _spread(_head(of, columns), "scenario_id"):
-        scene = scene_in_lake(Settings.from_env(), row["scenario_id"])
+        scene = scene_in_lake(of.table.lake_root, row["scenario_id"])
         if scene is not None and row["step"] in scene.steps:
             figure = draw_scene(scene, row["step"], f"{row['frame_id']} · {row['complexity']}")
             drawn.append(_inline(figure, row["frame_id"], SMALL_DPI))

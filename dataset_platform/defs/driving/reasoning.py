@@ -5,12 +5,14 @@ from __future__ import annotations
 import dagster as dg
 
 from dataset_platform.contracts import CotAnnotations, CotQuality, CotTraces, Keyframes
+from dataset_platform.contracts.driving import COMPLEXITIES
 from dataset_platform.defs.driving import quality, traces
 from dataset_platform.defs.driving.annotation_previews import agreement_report
 from dataset_platform.defs.driving.annotations import VERSION as ANNOTATIONS_VERSION
 from dataset_platform.defs.driving.annotations import compute_annotations
 from dataset_platform.defs.driving.cards import show_card
-from dataset_platform.defs.metadata import counts_of, funnel, sample
+from dataset_platform.defs.driving.previews import routes, shares, trace_scenes, trace_texts
+from dataset_platform.defs.metadata import funnel, sample
 from dataset_platform.defs.stages import table_asset
 
 ANNOTATION_COLUMNS = ("annotation_id", "frame_id", "annotator", "status", "format", "agreement", "file", "offset")
@@ -24,7 +26,7 @@ cot_traces = table_asset(
     version=traces.VERSION,
     deps=[dg.AssetDep(dg.AssetKey(["driving", "camera_images"]))],
     transient=traces.TRANSIENT,
-    shows=[funnel()],
+    shows=[funnel(), routes, shares("complexity", COMPLEXITIES), trace_scenes, trace_texts],
     kinds=("python", "delta", "llm"),
     in_process=True,
 )
@@ -36,7 +38,7 @@ cot_quality = table_asset(
     section=quality.section,
     version=quality.VERSION,
     deps=[dg.AssetDep(dg.AssetKey(["driving", "keyframes"]))],
-    shows=[funnel(), show_card, counts_of("generator"), sample(8, QUALITY_COLUMNS)],
+    shows=[funnel(), show_card, shares("generator"), sample(8, QUALITY_COLUMNS)],
     extra_checks=quality.CHECKS,
 )
 

@@ -89,10 +89,9 @@ def example_record(scene: Scene) -> bytes:
     ids, values, valid = ids[order], values[:, order], valid[order]
     kinds = [kinds[k] for k in order]
 
-    def padded(column: Any, rows: int = EXAMPLE_AGENTS) -> NDArray[Any]:
-        column = np.asarray(column)
-        fill = np.full((rows - len(column), *column.shape[1:]), FILL, column.dtype)
-        return np.concatenate([column, fill])
+    def padded(column: NDArray[Any], fill: int = FILL) -> NDArray[Any]:
+        rest = np.full((EXAMPLE_AGENTS - len(column), *column.shape[1:]), fill, column.dtype)
+        return np.concatenate([column, rest])
 
     features: dict[str, Any] = {
         "scenario/id": [scene.scenario_id],
@@ -113,7 +112,7 @@ def example_record(scene: Scene) -> bytes:
     parts = {"past": slice(0, now), "current": slice(now, now + 1), "future": slice(now + 1, None)}
     for part, steps in parts.items():
         for name, column in (*columns.items(), *integers.items()):
-            features[f"state/{part}/{name}"] = padded(column[:, steps])
+            features[f"state/{part}/{name}"] = padded(column[:, steps], 0 if name == "valid" else FILL)
         features |= _signals(scene, part, steps, micros)
     return encode_example(features | _samples(scene))
 

@@ -9,9 +9,11 @@ from dataset_platform.contracts.driving import SIGNAL_STATES
 from dataset_platform.demo.driving.stories import STORIES
 from dataset_platform.demo.driving.world import CURRENT_STEP, ID_PREFIX, STEPS, sample_scenes, story_of
 from dataset_platform.kernels.driving.geometry import to_frame, wrap_angle
+from dataset_platform.kernels.driving.lanes import LaneNetwork
 from dataset_platform.kernels.driving.scene import Scene
-from dataset_platform.kernels.driving.smoothing import box_smooth
 from dataset_platform.kernels.reasoning.quality.boxes import Boxes, overlap
+from dataset_platform.kernels.reasoning.quality.motion import dynamics, of_log
+from dataset_platform.kernels.reasoning.view_builder import future_of
 
 SEED = 36
 ARRAYS = ("times_s", "track_id", "x", "y", "heading", "velocity_x", "valid", "ego_x", "ego_y", "ego_heading")
@@ -67,15 +69,15 @@ def test_nobody_drives_through_anybody(told: dict[str, Scene]) -> None:
 
 
 def test_the_ego_drives_within_comfort_limits(told: dict[str, Scene]) -> None:
-    # nuPlan's limits, of motion smoothed over 0.9 s
+    # nuPlan's six, smoothed as there
     for name, s in told.items():
-        speed = box_smooth(s.ego_speed, s.times_s, 0.9)
-        acceleration = np.gradient(speed, s.times_s)
-        yaw_rate = np.gradient(box_smooth(np.unwrap(s.ego_heading), s.times_s, 0.9), s.times_s)
-        assert -4.05 < acceleration.min() <= acceleration.max() < 2.4, name
-        assert np.abs(np.gradient(acceleration, s.times_s)).max() < 4.13, name
-        assert np.abs(yaw_rate * speed).max() < 4.89, name
-        assert np.abs(yaw_rate).max() < 0.95, name
+        log = of_log(future_of(s, CURRENT_STEP))
+        assert log is not None
+        d = dynamics(log)
+        assert -4.05 < d.longitudinal_acceleration.min() <= d.longitudinal_acceleration.max() < 2.4, name
+        bounds = (d.lateral_acceleration, 4.89), (d.longitudinal_jerk, 4.13), (d.jerk, 8.37)
+        for values, most in (*bounds, (d.yaw_rate, 0.95), (d.yaw_acceleration, 1.93)):
+            assert np.abs(values).max() < most, name
 
 
 def test_velocity_is_what_positions_show(told: dict[str, Scene]) -> None:
@@ -111,8 +113,16 @@ def test_stories_end_as_their_names_say(told: dict[str, Scene]) -> None:
         change = np.unwrap(told[name].ego_heading)
         assert turned * (change[-1] - change[0]) > 0.3, name
     changed = told["lane_change"]
-    neighbour = to_frame(changed.ego_x, changed.ego_y, changed.ego_x[0], changed.ego_y[0], changed.ego_heading[0])[1]
-    assert neighbour[-1] > 2.0
+    network = LaneNetwork(changed.road_map)
+    first, last = (
+        network.lanes[k] for k in network.match(changed.ego_x, changed.ego_y, changed.ego_heading).lane[[0, -1]]
+    )
+    ahead = {first.feature_id}
+    for lane in network.lanes:  # lanes come in the order in which they are driven
+        if set(lane.entry_lanes) & ahead:
+            ahead.add(lane.feature_id)
+    assert last.feature_id not in ahead
+    assert set(last.right_neighbors) & ahead
     assert told["follow_leader"].ego_speed[-1] < 0.85 * 35 * 0.44704
     assert told["brake_for_pedestrian"].ego_speed.min() < 0.7 * told["brake_for_pedestrian"].ego_speed[0]
     assert told["all_way_stop"].ego_speed.min() < 0.3
