@@ -127,12 +127,15 @@ def trace(
 )
 def show(
     target: Annotated[
-        str, typer.Argument(metavar="SCENARIO_ID|FRAME_ID|TRACE_ID", help="A scenario, scenario:step, or 32 hex digits.")
+        str,
+        typer.Argument(metavar="SCENARIO_ID|FRAME_ID|TRACE_ID", help="A scenario, scenario:step, or 32 hex digits."),
     ],
     destination: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE.png", help="Where the picture goes; ID.png here by default.")
     ] = "",
-    step: Annotated[int | None, typer.Option("--step", metavar="N", min=0, help="Another step of the scenario.")] = None,
+    step: Annotated[
+        int | None, typer.Option("--step", metavar="N", min=0, help="Another step of the scenario.")
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the picture, too.")] = False,
     as_json: Json = False,
 ) -> None:

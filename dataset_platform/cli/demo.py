@@ -18,7 +18,7 @@ from dataset_platform.settings import Settings, is_url, parse_day
 SAMPLE_DAYS = (date(2026, 1, 5), date(2026, 1, 6))
 MARKER = "demo.json"
 # the sample shows both writers of reasoning traces; settings of the user's own go before these
-SAMPLE_SETTINGS = "driving:\n  reasoning:\n    generator: hybrid\n"
+SAMPLE_SETTINGS = "driving:\n  reasoning:\n    generator: hybrid\n    route: {llm_share: 0.2}\n"
 
 
 def run_demo(source: str, day: str, keep: bool, as_json: bool) -> int:

@@ -59,16 +59,17 @@ def write(settings: Settings, day: str, kept: Callable[[], Iterator[pa.RecordBat
     if not rows:
         remove(settings, day)
         return None
-    target = join(folder(settings.artifacts), version)
-    _write_files(target, day, kept())
-    _point(settings, day, version)
+    with lock(settings.lake, _LOCK):  # days may be written by several processes, and pointing clears what none names
+        _write_files(join(folder(settings.artifacts), version), day, kept())
+        _point(settings, day, version)
     return version
 
 
 def remove(settings: Settings, day: str) -> None:
     """Take a day's export away."""
-    if day in index(settings.artifacts):
-        _point(settings, day, None)
+    with lock(settings.lake, _LOCK):
+        if day in index(settings.artifacts):
+            _point(settings, day, None)
 
 
 def _write_files(target: str, day: str, batches: Iterator[pa.RecordBatch]) -> None:
@@ -94,13 +95,13 @@ def _write_files(target: str, day: str, batches: Iterator[pa.RecordBatch]) -> No
 
 
 def _point(settings: Settings, day: str, version: str | None) -> None:
-    """Let the index name a day's version, and remove the one that it named before."""
-    with lock(settings.lake, _LOCK):  # days may be written by several processes
-        versions = index(settings.artifacts)
-        before = versions.pop(day, None)
-        if version is not None:
-            versions[day] = version
-        body = orjson.dumps(versions, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-        storage.write_bytes(join(folder(settings.artifacts), "index.json"), body)
-    if before is not None and before != version:
-        storage.delete(join(folder(settings.artifacts), before))
+    """Let the index name a day's version, and remove what it names no more, also what a killed run left."""
+    versions = index(settings.artifacts)
+    versions.pop(day, None)
+    if version is not None:
+        versions[day] = version
+    body = orjson.dumps(versions, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    storage.write_bytes(join(folder(settings.artifacts), "index.json"), body)
+    for name in storage.list_folders(folder(settings.artifacts)):
+        if name not in versions.values():
+            storage.delete(join(folder(settings.artifacts), name))

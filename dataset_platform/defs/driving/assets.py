@@ -13,9 +13,8 @@ from dataset_platform.contracts import (
     RawTfrecords,
     SilverFrames,
 )
-from dataset_platform.contracts.driving import COMPLEXITIES, RISK_BANDS
 from dataset_platform.defs.driving import features, frames
-from dataset_platform.defs.driving.previews import keyframe_scenes, scenes, shares
+from dataset_platform.defs.driving.previews import GOLD_SHOWS, KEYFRAME_SHOWS, shares
 from dataset_platform.defs.metadata import counts_of, funnel, histogram, sample
 from dataset_platform.defs.stages import table_asset
 from dataset_platform.lake.merging import Merge
@@ -101,7 +100,7 @@ gold_features = table_asset(
     section=features.features_section,
     deps=[_dep("bronze_maps"), _yesterday("gold_features")],
     merge=Merge(follows=SilverFrames),
-    shows=[funnel(), shares("complexity", COMPLEXITIES), shares("risk", RISK_BANDS), scenes, sample(5, GOLD_COLUMNS)],
+    shows=[funnel(), *GOLD_SHOWS, sample(5, GOLD_COLUMNS)],
 )
 
 keyframes = table_asset(
@@ -110,7 +109,7 @@ keyframes = table_asset(
     compute=features.compute_keyframes,
     section=features.keyframes_section,
     deps=[_dep("silver_frames"), _dep("bronze_maps")],
-    shows=[funnel(), shares("keyframe_reason"), keyframe_scenes, sample(5, KEYFRAME_COLUMNS)],
+    shows=[funnel(), shares("keyframe_reason"), *KEYFRAME_SHOWS, sample(5, KEYFRAME_COLUMNS)],
 )
 
 ASSETS = [raw_tfrecords, bronze_frames, bronze_maps, camera_images, silver_frames, gold_features, keyframes]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 from dataset_platform.contracts import BronzeMaps, Contract, GoldFeatures, Keyframes, SilverFrames
 from dataset_platform.defs.stages import Day, Staged
+from dataset_platform.kernels.driving.settings import FeatureConfig
+from dataset_platform.kernels.reasoning.settings import KeyframeConfig
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from dataset_platform.config import PlatformConfig
     from dataset_platform.engines.scenes import SceneKernel
-    from dataset_platform.kernels.driving.settings import FeatureConfig
-    from dataset_platform.kernels.reasoning.settings import KeyframeConfig
 
 
 def features_section(config: PlatformConfig) -> FeatureConfig:
@@ -21,9 +23,16 @@ def features_section(config: PlatformConfig) -> FeatureConfig:
     return config.driving.features
 
 
-def keyframes_section(config: PlatformConfig) -> KeyframeConfig:
+class KeyframesSection(BaseModel):
+    """The settings that decide keyframes: their own, and those of the path that their view follows."""
+
+    keyframes: KeyframeConfig
+    features: FeatureConfig
+
+
+def keyframes_section(config: PlatformConfig) -> KeyframesSection:
     """The settings that decide keyframes."""
-    return config.driving.keyframes
+    return KeyframesSection(keyframes=config.driving.keyframes, features=config.driving.features)
 
 
 def compute_features(day: Day) -> Staged:
@@ -64,7 +73,7 @@ def compute_keyframes(day: Day) -> Staged:
         gold = day.table(GoldFeatures).read_spark(day.spark, day.key)
         gold = gold.select("frame_id", F.struct(*GoldFeatures.data_schema().names).alias(GOLD))
         frames = day.table(SilverFrames).read_spark(day.spark, day.key).join(gold, "frame_id", "left")
-        kernel = label_keyframes(keyframes_section(day.config))
+        kernel = label_keyframes(day.config.driving.keyframes, features_section(day.config))
         _write(day, frames, kernel, Keyframes, path)
 
     return Staged(write, above, inputs)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dagster as dg
 
 from dataset_platform.contracts import CotAnnotations, CotQuality, CotTraces, Keyframes
-from dataset_platform.contracts.driving import COMPLEXITIES
 from dataset_platform.defs.driving import quality, traces
 from dataset_platform.defs.driving.annotation_previews import agreement_report
 from dataset_platform.defs.driving.annotations import VERSION as ANNOTATIONS_VERSION
 from dataset_platform.defs.driving.annotations import compute_annotations
 from dataset_platform.defs.driving.cards import show_card
-from dataset_platform.defs.driving.previews import routes, shares, trace_scenes, trace_texts
+from dataset_platform.defs.driving.previews import COT_TRACES_SHOWS, shares
 from dataset_platform.defs.metadata import funnel, sample
 from dataset_platform.defs.stages import table_asset
 
@@ -26,7 +25,7 @@ cot_traces = table_asset(
     version=traces.VERSION,
     deps=[dg.AssetDep(dg.AssetKey(["driving", "camera_images"]))],
     transient=traces.TRANSIENT,
-    shows=[funnel(), routes, shares("complexity", COMPLEXITIES), trace_scenes, trace_texts],
+    shows=[funnel(), *COT_TRACES_SHOWS],
     kinds=("python", "delta", "llm"),
     in_process=True,
 )

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from dataset_platform.contracts.base import Contract
 from dataset_platform.contracts.driving import GoldFeatures, Keyframes, SilverFrames
-from dataset_platform.errors import InputError
+from dataset_platform.errors import PlatformError
 from dataset_platform.kernels.driving.scene import Scene
 from dataset_platform.kernels.driving.settings import FeatureConfig
 from dataset_platform.kernels.reasoning.settings import KeyframeConfig
@@ -35,14 +35,14 @@ def label_features(config: FeatureConfig) -> SceneKernel:
         frames = frames.sort_by("step")
         try:
             rows = gold_rows(scene_with_map(frames, maps), config, frames)
-        except InputError as error:
-            return _rejected(GoldFeatures, frames, "no_features", error.message)
+        except Exception as error:  # a crash on one scene is that scene's
+            return _rejected(GoldFeatures, frames, "no_features", _cause(error))
         return _labelled(GoldFeatures, {name: rows.column(name) for name in rows.column_names}, rows.num_rows)
 
     return kernel
 
 
-def label_keyframes(config: KeyframeConfig) -> SceneKernel:
+def label_keyframes(config: KeyframeConfig, features: FeatureConfig) -> SceneKernel:
     """A kernel from the silver rows (with ``gold``) and maps of one scenario to labelled rows of keyframes.
 
     One row per row of gold: kept where the frame is a keyframe, else rejected as ``not_a_keyframe``; of a scene of which
@@ -55,9 +55,9 @@ def label_keyframes(config: KeyframeConfig) -> SceneKernel:
         known = frames.filter(pc.is_valid(frames.column(GOLD)))
         gold = pa.Table.from_struct_array(known.column(GOLD)).sort_by("step")
         try:
-            taken = keyframe_rows(scene_with_map(frames.drop_columns([GOLD]), maps), gold, config)
-        except InputError as error:
-            return _rejected(Keyframes, gold, "no_keyframes", error.message)
+            taken = keyframe_rows(scene_with_map(frames.drop_columns([GOLD]), maps), gold, config, features)
+        except Exception as error:  # a crash on one scene is that scene's
+            return _rejected(Keyframes, gold, "no_keyframes", _cause(error))
         others = gold.filter(pc.invert(pc.is_in(gold.column("frame_id"), taken.column("frame_id"))))
         kept = _labelled(Keyframes, {name: taken.column(name) for name in taken.column_names}, taken.num_rows)
         return pa.concat_tables([kept, _rejected(Keyframes, others, "not_a_keyframe", _NOT_TAKEN)])
@@ -82,6 +82,10 @@ def scene_with_map(frames: pa.Table, maps: pa.Table) -> Scene:
     places = list(zip(maps.column("file").to_pylist(), maps.column("offset").to_pylist(), strict=True))
     best = max(range(len(places)), key=lambda i: (places[i] in records, places[i][0] in named, places[i]))
     return scene_of(frames, maps.column("features")[best], maps.column("sampled")[best].as_py())
+
+
+def _cause(error: Exception) -> str:
+    return error.message if isinstance(error, PlatformError) else f"{type(error).__name__}: {error}"
 
 
 def _rejected(contract: type[Contract], rows: pa.Table, reason: str, detail: str) -> pa.Table:

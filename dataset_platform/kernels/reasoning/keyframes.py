@@ -56,7 +56,9 @@ def keyframe_steps(scene: Scene, config: KeyframeConfig) -> list[tuple[int, str]
     known = np.isfinite(scene.ego_x)
     # real steps are a little shorter than nominal ones: ten of them make 0.997 s, which are meant as one second
     slack = 0.5 * float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    enough = known & (times - times[0] >= config.min_past_s - slack) & (times[-1] - times >= config.min_future_s - slack)
+    enough = (
+        known & (times - times[0] >= config.min_past_s - slack) & (times[-1] - times >= config.min_future_s - slack)
+    )
     chosen: list[tuple[int, str]] = []
     now = np.flatnonzero(scene.steps == scene.current_step)
     wanted = [(int(i), "current_step") for i in now[:1] if enough[i]]
@@ -84,15 +86,18 @@ def _changes(scene: Scene, enough: np.ndarray[Any, np.dtype[np.bool_]]) -> list[
     return found
 
 
-def keyframe_rows(scene: Scene, gold: pa.Table, config: KeyframeConfig) -> pa.Table:
+def keyframe_rows(
+    scene: Scene, gold: pa.Table, config: KeyframeConfig, features: FeatureConfig | None = None
+) -> pa.Table:
     """Keyframes of a scene in the order of their steps; columns of ``Keyframes.data_schema()``.
 
     Args:
         scene: one scenario.
         gold: its rows of ``driving/gold_features``, in any order. A keyframe without a gold row is not taken.
+        features: settings that gold was made with, its defaults when not given.
     """
     at = {step: row for row, step in enumerate(gold.column("step").to_pylist())}
-    network, lines, features = LaneNetwork(scene.road_map), MapLines(scene), FeatureConfig()
+    network, lines, features = LaneNetwork(scene.road_map), MapLines(scene), features or FeatureConfig()
     rows = []
     for index, reason in keyframe_steps(scene, config):
         step = int(scene.steps[index])

@@ -33,6 +33,8 @@ from dataset_platform.kernels.reasoning.trace import (
 )
 from dataset_platform.kernels.reasoning.view import PlanView
 
+PROBABILITY_SLACK = 0.02  # as quality.consistency takes several behaviours of one agent
+
 TITLE = "cot_"
 FIELD_VALIDATORS = tuple(f"fields:{level}" for level in LEVELS)
 _DROPPED = ("default", "minLength", "title", "$defs")  # no part of strict structured outputs, or of no use there
@@ -240,8 +242,10 @@ def _behaviour(model: BehaviorPrediction, facts: Facts) -> Iterator[str]:
     for prediction in model.predictions:
         shares[prediction.agent_id] += prediction.probability
     yield from _known("predictions", shares, set(facts.agent_ids), "agent")
+    several = Counter(prediction.agent_id for prediction in model.predictions)
     for agent_id, total in shares.items():
-        if total > 1.0 + 1e-6:
+        # one behaviour alone may leave the rest unsaid; several are all there is
+        if total > 1.0 + 1e-6 or (several[agent_id] > 1 and total < 1.0 - PROBABILITY_SLACK):
             yield f"agent {agent_id}: its probabilities add up to {total:.2f}"
     for prediction in model.predictions:
         subject = f"agent:{prediction.agent_id}"

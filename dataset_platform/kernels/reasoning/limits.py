@@ -1,7 +1,7 @@
 """What holds the ego back, read off the facts: each thing that limits its drive, as a ``speed_profile.Limit``.
 
-Distances in facts about signals are from the front bumper, those along the path to crosswalks, stop signs and conflict
-points from the ego's centre; a limit's distance is what the ego may still travel.
+Distances in facts about signals, crosswalks and stop signs are from the front bumper, those to conflict points from the
+ego's centre; a limit's distance is what the ego may still travel.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def limits_of(facts: Facts, seen: Seen) -> tuple[Limit, ...]:
         if kind == "signal":
             found.append(_signal(facts, subject, speed))
         elif kind == "stop_sign":
-            found.append(_stop_sign(facts, subject, speed, half))
+            found.append(_stop_sign(facts, subject, speed))
         elif kind == "agent":
             found.append(_lead(facts, subject, speed))
             found.append(_conflict(facts, subject, seen, speed, half))
@@ -88,11 +88,10 @@ def _signal(facts: Facts, subject: str, speed: float) -> Limit | None:
     return Limit(subject, "signal", max(0.0, distance - STOP_MARGIN_M), 0.0)
 
 
-def _stop_sign(facts: Facts, subject: str, speed: float, half: float) -> Limit | None:
-    along = facts.value(subject, "distance")
-    if along is None:
+def _stop_sign(facts: Facts, subject: str, speed: float) -> Limit | None:
+    distance = facts.value(subject, "distance")
+    if distance is None:
         return None
-    distance = along - half
     if distance < 0.0 or (speed < STANDSTILL_MPS and distance <= STOPPED_AT_LINE_M):
         return None  # behind the line, or the stop has been made
     if braking_needed(speed, distance) > MAX_BRAKE_MPS2:
@@ -120,7 +119,7 @@ def _conflict(facts: Facts, subject: str, seen: Seen, speed: float, half: float)
     stop_at = along - half - YIELD_MARGIN_M
     crosswalk = _crosswalk_of(facts, subject, seen)
     if crosswalk is not None:
-        stop_at = min(stop_at, crosswalk - half - STOP_MARGIN_M)
+        stop_at = min(stop_at, crosswalk - STOP_MARGIN_M)
     if along <= half:
         return None  # it passes behind the ego's front: braking would not help
     # there at the earliest when it speeds up, gone at the latest when it does not: whatever limit is posted
@@ -134,7 +133,7 @@ def _conflict(facts: Facts, subject: str, seen: Seen, speed: float, half: float)
 
 
 def _crosswalk_of(facts: Facts, subject: str, seen: Seen) -> float | None:
-    """Metres along the path to the crosswalk that an agent occupies."""
+    """Metres from the front bumper along the path to the crosswalk that an agent occupies."""
     agent = subject.partition(":")[2]
     for other in facts.subjects:
         if not other.startswith("crosswalk:") or not seen(other):

@@ -21,7 +21,9 @@ NOT_JUDGED = "not run"
 def input_schema() -> pa.Schema:
     """What the kernel takes: columns of the trace, then of its keyframe, null where there is none any more."""
     traces, keyframes = CotTraces.data_schema(), Keyframes.data_schema()
-    fields = [traces.field(n) for n in TRACE_COLUMNS] + [keyframes.field(n).with_nullable(True) for n in KEYFRAME_COLUMNS]
+    fields = [traces.field(n) for n in TRACE_COLUMNS] + [
+        keyframes.field(n).with_nullable(True) for n in KEYFRAME_COLUMNS
+    ]
     return pa.schema([*fields, pa.field("judge", pa.string())]).remove_metadata()
 
 

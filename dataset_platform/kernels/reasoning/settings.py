@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from dataset_platform.contracts.driving import METRICS
 
 
 class KeyframeConfig(BaseModel):
@@ -74,4 +76,12 @@ class QualityConfig(BaseModel):
     )
     drift_tolerance: float = Field(0.1, gt=0, description="change of a mean against the trailing days that warns")
     judge: bool = Field(False, description="let a language model judge too; needs DATASET_PLATFORM_LLM")
+
+    @field_validator("floors", "ceilings")
+    @classmethod
+    def _name_metrics(cls, bounds: dict[str, float]) -> dict[str, float]:
+        if unknown := sorted(set(bounds) - set(METRICS)):
+            raise ValueError(f"no such metric: {', '.join(unknown)}; there are {', '.join(METRICS)}")
+        return bounds
+
     annotate_sample: int = Field(50, ge=0, description="traces a day in the stratified export for annotators")
