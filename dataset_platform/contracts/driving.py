@@ -357,7 +357,9 @@ class GoldFeatures(Contract, table="driving/gold_features", key=("frame_id",)):
     signal_lane_id: Int64 = column("lane of the signal that matters to the ego; null when none does", nullable=True)
     signal_state: String = column("its state", nullable=True, isin=list(SIGNAL_STATES))
     signal_distance_m: Float64 = column("metres along the path to its stop point, from the front bumper", nullable=True)
-    lead_track_id: Int64 = column("vehicle or cyclist ahead on the ego's path, going its way; null when none", nullable=True)
+    lead_track_id: Int64 = column(
+        "vehicle or cyclist ahead on the ego's path, going its way; null when none", nullable=True
+    )
     lead_gap_m: Float64 = column("bumper to bumper, metres", nullable=True)
     lead_speed_mps: Float64 = column("speed of the lead, metres per second", nullable=True)
     lead_ttc_s: Float64 = column("time to collision with the lead, seconds; null when not closing", nullable=True)

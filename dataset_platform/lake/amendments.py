@@ -33,13 +33,12 @@ def take_over(spark: SparkSession, run: StageRun, changes: pa.Table, rejected: b
     """Amend the days that lose rows to the run's day; rows lost per day.
 
     Args:
-        changes: row key and ``_from``, the day on which the table holds the row now.
+        changes: row key and ``_from``, the day on which the table holds the row now, of rows that it holds.
         rejected: whether a row that left counts as rejected there (``superseded_by_later_day``); otherwise it left with
             its input, and that day was given fewer rows.
     """
     days = changes.column("_from")
-    elsewhere = pc.fill_null(pc.not_equal(days, run.day), False)
-    moving = changes.filter(elsewhere)
+    moving = changes.filter(pc.not_equal(days, run.day))
     found: dict[str, int] = {}
     for day in sorted(set(moving.column("_from").to_pylist())):
         leaving = moving.filter(pc.equal(moving.column("_from"), day)).select(list(run.contract.row_key()))

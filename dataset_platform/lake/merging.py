@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
+
 from dataset_platform.contracts import PARTITION_COLUMN, Contract
 from dataset_platform.errors import StateError
 from dataset_platform.lake import amendments, receipts, storage
@@ -151,9 +153,11 @@ def merge_day(spark: SparkSession, run: StageRun, kept: DataFrame, merge: Merge)
     table = LakeTable(run.contract, run.lake_root)
     path = join(run.staging, "changes")
     _changes(spark, run, kept, table, merge).write.parquet(storage.spark_url(path))
-    narrow = _written(path).to_table(columns=[*run.contract.row_key(), FROM, GONE, OTHER_BYTES])
-    if not narrow.num_rows:
+    written = _written(path)
+    if not written.count_rows():
         return Merged(table.version())
+    names = [*run.contract.row_key(), FROM, GONE, OTHER_BYTES]
+    narrow = written.to_table(columns=names, filter=pc.field(FROM).is_valid())  # new rows concern no other day
     changes = spark.read.parquet(storage.spark_url(path))
     moved = amendments.take_over(spark, run, narrow, rejected=merge.checksum is not None)
     outdated = _outdate(run, narrow, merge)
@@ -270,8 +274,6 @@ def _written(path: str) -> pyarrow.dataset.Dataset:
 def _outdate(run: StageRun, narrow: pa.Table, merge: Merge) -> list[str]:
     if merge.checksum is None:
         return []
-    import pyarrow.compute as pc
-
     ids = run.contract.row_key()[0]
     replaced = narrow.filter(narrow.column(OTHER_BYTES)).column(ids)
     gone = narrow.filter(pc.and_(narrow.column(OTHER_BYTES), narrow.column(GONE))).column(ids)
