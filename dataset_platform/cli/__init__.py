@@ -1,4 +1,4 @@
-"""The command line: ``dataset-platform demo | materialize | check | trace | config``.
+"""The command line: ``dataset-platform demo | materialize | check | trace | show | read | config``.
 
 Work goes to stdout as a table (and, with ``--json``, one JSON object as the last line), progress and errors to stderr.
 Exit code 0: all that was asked for was done and no ERROR check failed; 1: not so; 2: the command was written wrong.

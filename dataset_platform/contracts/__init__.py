@@ -5,15 +5,12 @@ from dataset_platform.contracts.driving import (
     BronzeFrames,
     BronzeMaps,
     CameraImages,
-    CotAnnotations,
-    CotQuality,
-    CotTraces,
     GoldFeatures,
-    Keyframes,
     RawTfrecords,
     SilverFrames,
 )
 from dataset_platform.contracts.ledger import Quarantine, Rejections
+from dataset_platform.contracts.reasoning import CotAnnotations, CotQuality, CotTraces, Keyframes
 from dataset_platform.contracts.self_correction import LabelledTurns, Questions, Traces
 from dataset_platform.contracts.web import (
     DedupedCorpus,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataset_platform.contracts.driving import CotTraces
+from dataset_platform.contracts.reasoning import CotTraces
 from dataset_platform.engines.cot_writer import InvalidLevel, Keyframe, Spent, TraceWriter
 from dataset_platform.errors import InputError
 from dataset_platform.kernels.reasoning.facts import Facts

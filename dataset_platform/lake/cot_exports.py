@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 import xxhash
 
-from dataset_platform.contracts.driving import CotTraces
+from dataset_platform.contracts.reasoning import CotTraces
 from dataset_platform.lake import storage
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.row_hashes import row_hashes

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from dataset_platform.contracts import Keyframes
-from dataset_platform.contracts.driving import COMPLEXITIES, RISK_BANDS
+from dataset_platform.contracts.driving_types import COMPLEXITIES, RISK_BANDS
 from dataset_platform.defs.metadata import Metadata, Published, Show, bars
 from dataset_platform.lake.tables import LakeTable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dataset_platform.contracts.driving import SIGNAL_STATES
+from dataset_platform.contracts.driving_types import SIGNAL_STATES
 
 AMBER_S = 3.5
 ALL_RED_S = 2.0
@@ -44,5 +44,5 @@ class Cycle:
 
 
 def state_code(light: Light, arrow: bool) -> int:
-    """Index into ``contracts.driving.SIGNAL_STATES``."""
+    """Index into ``contracts.driving_types.SIGNAL_STATES``."""
     return SIGNAL_STATES.index(("arrow_" if arrow else "") + _NAMES[light])

@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_platform.contracts.driving import COMPLEXITIES, RELATIONS, RISK_BANDS, SIGNAL_STATES
+from dataset_platform.contracts.driving_types import COMPLEXITIES, RELATIONS, RISK_BANDS, SIGNAL_STATES
 from dataset_platform.kernels.driving.agents import AgentFeatures
 from dataset_platform.kernels.driving.path import Routes
 from dataset_platform.kernels.driving.scene import Scene

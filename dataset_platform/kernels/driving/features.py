@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dataset_platform.contracts.driving import (
+from dataset_platform.contracts.driving import GoldFeatures
+from dataset_platform.contracts.driving_types import (
     GOLD_AGENT,
     GOLD_CROSSWALK,
     GOLD_LANE_LINE,
@@ -20,7 +21,6 @@ from dataset_platform.contracts.driving import (
     RELATIONS,
     RISK_BANDS,
     SIGNAL_STATES,
-    GoldFeatures,
 )
 from dataset_platform.errors import InputError
 from dataset_platform.kernels.driving.agents import AgentFeatures, agent_features, ego_size

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_platform.contracts.base import Contract
-from dataset_platform.contracts.driving import GoldFeatures, Keyframes, SilverFrames
+from dataset_platform.contracts.driving import GoldFeatures, SilverFrames
+from dataset_platform.contracts.reasoning import Keyframes
 from dataset_platform.errors import PlatformError
 from dataset_platform.kernels.driving.scene import Scene
 from dataset_platform.kernels.driving.settings import FeatureConfig

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dataset_platform.contracts.driving import INTS, MAP_FEATURE, POINTS
+from dataset_platform.contracts.driving_types import INTS, MAP_FEATURE, POINTS
 from dataset_platform.kernels.driving.arrow_columns import list_array, number_lists, struct_array
 from dataset_platform.kernels.driving.record_types import (
     EDGE_TYPES,

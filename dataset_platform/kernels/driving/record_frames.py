@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dataset_platform.contracts.driving import BRONZE_AGENT, BRONZE_SIGNAL, INTS, POINTS, BronzeFrames
+from dataset_platform.contracts.driving import BronzeFrames
+from dataset_platform.contracts.driving_types import BRONZE_AGENT, BRONZE_SIGNAL, INTS, POINTS
 from dataset_platform.kernels.driving.arrow_columns import labelled_batch, list_array, repeated, struct_array
 from dataset_platform.kernels.driving.scene import Ints
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_platform.contracts.driving import RELATIONS
+from dataset_platform.contracts.driving_types import RELATIONS
 from dataset_platform.kernels.driving.geometry import to_frame, wrap_angle
 from dataset_platform.kernels.driving.lanes import LaneMatch, LaneNetwork
 from dataset_platform.kernels.driving.path import Routes, path_coordinates

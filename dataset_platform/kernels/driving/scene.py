@@ -22,7 +22,7 @@ class MapFeature:
     """One feature of the map.
 
     Attributes:
-        kind: one of ``contracts.driving.MAP_KINDS``.
+        kind: one of ``contracts.driving_types.MAP_KINDS``.
         type: lane type or line type by its published name, for example ``surface_street`` or ``broken_single_white``.
         points: [P, 3], metres, global; a polygon for crosswalks, speed bumps and driveways.
         speed_limit_mph: NaN where the record has none.
@@ -64,7 +64,7 @@ class Signals:
 
     Attributes:
         lane_id: [L], the lane that each controls.
-        state: [L, T], index into ``contracts.driving.SIGNAL_STATES``, -1 where there is none.
+        state: [L, T], index into ``contracts.driving_types.SIGNAL_STATES``, -1 where there is none.
         stop_x, stop_y: [L, T], stop point, metres.
     """
 
@@ -82,7 +82,7 @@ class Scene:
         steps: [T], the frames' ``step``.
         times_s: [T], seconds, increasing; differences are real, not nominal.
         current_step: the step that the data set calls now.
-        track_id: [N]; object_type: [N] names of ``contracts.driving.OBJECT_TYPES``.
+        track_id: [N]; object_type: [N] names of ``contracts.driving_types.OBJECT_TYPES``.
         x, y, z, length, width, height, heading, velocity_x, velocity_y: [N, T], NaN where not valid.
         valid: [N, T].
         ego_*: [T], the ego vehicle, which is not among the agents.

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dataset_platform.contracts.driving import MAP_FEATURE, SIGNAL_STATES
+from dataset_platform.contracts.driving_types import MAP_FEATURE, SIGNAL_STATES
 from dataset_platform.errors import InputError
 from dataset_platform.kernels.driving.bronze import frame_rows, map_rows
 from dataset_platform.kernels.driving.nested_columns import NestedColumn

@@ -24,7 +24,7 @@ class EgoSignal:
 
     Attributes:
         signal: index into the scene's signals, -1 when none matters.
-        state: index into ``contracts.driving.SIGNAL_STATES``, -1 when none matters.
+        state: index into ``contracts.driving_types.SIGNAL_STATES``, -1 when none matters.
         distance_m: along the path from the front bumper to its stop point, negative when that is passed a little.
     """
 

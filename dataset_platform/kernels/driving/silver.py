@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dataset_platform.contracts.driving import SIGNAL_STATES, SILVER_AGENT, SILVER_SIGNAL, SilverFrames
+from dataset_platform.contracts.driving import SilverFrames
+from dataset_platform.contracts.driving_types import SIGNAL_STATES, SILVER_AGENT, SILVER_SIGNAL
 from dataset_platform.kernels.driving.arrow_columns import labelled_batch, list_array, struct_array
 from dataset_platform.kernels.driving.nested_columns import NestedColumn
 from dataset_platform.kernels.driving.record_types import LABEL_OBJECTS, MOTION_OBJECTS

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from dataset_platform.contracts.driving import Keyframes
+from dataset_platform.contracts.reasoning import Keyframes
 from dataset_platform.kernels.driving.lanes import LaneNetwork
 from dataset_platform.kernels.driving.path import path_ahead
 from dataset_platform.kernels.driving.scene import Scene

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from dataset_platform.contracts.driving import METRICS
+from dataset_platform.contracts.reasoning import METRICS
 from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.trace import CoTTrace
 from dataset_platform.kernels.reasoning.view import LoggedFuture, PlanView

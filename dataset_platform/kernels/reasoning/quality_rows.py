@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from dataset_platform.contracts.driving import CotQuality, CotTraces, Keyframes
+from dataset_platform.contracts.reasoning import CotQuality, CotTraces, Keyframes
 from dataset_platform.kernels.reasoning.settings import QualityConfig
 
 TRACE_COLUMNS = (

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from dataset_platform.contracts.driving import RISK_BANDS
+from dataset_platform.contracts.driving_types import RISK_BANDS
 from dataset_platform.kernels.reasoning import wording
 from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.meta_actions import STANDSTILL_MPS

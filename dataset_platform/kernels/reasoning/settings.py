@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from dataset_platform.contracts.driving import METRICS
+from dataset_platform.contracts.reasoning import METRICS
 
 
 class KeyframeConfig(BaseModel):

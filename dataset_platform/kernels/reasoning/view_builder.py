@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_platform.contracts.driving import SIGNAL_STATES
+from dataset_platform.contracts.driving_types import SIGNAL_STATES
 from dataset_platform.kernels.driving.geometry import to_frame, wrap_angle
 from dataset_platform.kernels.driving.path import Path
 from dataset_platform.kernels.driving.scene import MapFeature, Scene

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataset_platform.contracts.driving import SIGNAL_STATES
+from dataset_platform.contracts.driving_types import SIGNAL_STATES
 from dataset_platform.demo.driving.stories import STORIES
 from dataset_platform.demo.driving.world import CURRENT_STEP, ID_PREFIX, STEPS, sample_scenes, story_of
 from dataset_platform.kernels.driving.geometry import to_frame, wrap_angle

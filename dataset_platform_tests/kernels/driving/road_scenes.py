@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dataset_platform.contracts.driving import SIGNAL_STATES
+from dataset_platform.contracts.driving_types import SIGNAL_STATES
 from dataset_platform.kernels.driving.geometry import wrap_angle
 from dataset_platform.kernels.driving.scene import MapFeature, RoadMap, Scene, Signals
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataset_platform.contracts.driving import RELATIONS, RISK_BANDS
+from dataset_platform.contracts.driving_types import RELATIONS, RISK_BANDS
 from dataset_platform.kernels.driving.agents import AgentFeatures, agent_features, ego_size
 from dataset_platform.kernels.driving.lanes import LaneNetwork
 from dataset_platform.kernels.driving.path import ego_routes

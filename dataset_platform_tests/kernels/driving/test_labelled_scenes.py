@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from dataset_platform.contracts.driving import GoldFeatures, Keyframes, SilverFrames
+from dataset_platform.contracts.driving import GoldFeatures, SilverFrames
+from dataset_platform.contracts.reasoning import Keyframes
 from dataset_platform.errors import InputError
 from dataset_platform.kernels.driving import features
 from dataset_platform.kernels.driving.bronze import frame_rows, map_rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataset_platform.contracts.driving import RISK_BANDS
+from dataset_platform.contracts.driving_types import RISK_BANDS
 from dataset_platform.kernels.driving.risk import deceleration_to_avoid, risk_bands, time_headway, time_to_collision
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataset_platform.contracts.driving import SIGNAL_STATES
+from dataset_platform.contracts.driving_types import SIGNAL_STATES
 from dataset_platform.kernels.driving.lanes import LaneNetwork
 from dataset_platform.kernels.driving.path import Routes, ego_routes
 from dataset_platform.kernels.driving.scene import MapFeature, Scene

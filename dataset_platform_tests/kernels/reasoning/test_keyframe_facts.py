@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataset_platform.contracts.driving import FACT
+from dataset_platform.contracts.driving_types import FACT
 from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.keyframe_facts import sector_of
 from dataset_platform_tests.kernels.reasoning.street import BEYOND, LANE, LENGTH_M, Agent, bend, facts

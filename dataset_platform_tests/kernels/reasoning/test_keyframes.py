@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_platform.contracts.driving import Keyframes
+from dataset_platform.contracts.reasoning import Keyframes
 from dataset_platform.kernels.driving.scene import Scene, Signals
 from dataset_platform.kernels.reasoning.keyframes import keyframe_steps, logged_actions, trace_id_of
 from dataset_platform.kernels.reasoning.rule_traces import write

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataset_platform.contracts.driving import RISK_BANDS, SIGNAL_STATES
+from dataset_platform.contracts.driving_types import RISK_BANDS, SIGNAL_STATES
 from dataset_platform.kernels.reasoning.mutants.rewriting import (
     replaced,
     restated,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dataset_platform.contracts.driving import METRICS
+from dataset_platform.contracts.reasoning import METRICS
 from dataset_platform.kernels.reasoning.quality.calibration import ConfidenceReport, metrics_of
 from dataset_platform.kernels.reasoning.quality.dataset import DatasetFigures, dataset_figures, floors
 from dataset_platform.kernels.reasoning.settings import QualityConfig

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dataset_platform.contracts.driving import RISK_BANDS
+from dataset_platform.contracts.driving_types import RISK_BANDS
 from dataset_platform.kernels.driving.risk import risk_bands
 from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.quality.boxes import Boxes, overlap

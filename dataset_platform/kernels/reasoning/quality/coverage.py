@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from dataset_platform.contracts.driving import RISK_BANDS
+from dataset_platform.contracts.driving_types import RISK_BANDS
 from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.quality.grounding import cited_agents
 from dataset_platform.kernels.reasoning.quality.ledger import Ledger

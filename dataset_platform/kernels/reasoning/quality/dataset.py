@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dataset_platform.contracts.driving import COMPLEXITIES, METRICS
+from dataset_platform.contracts.driving_types import COMPLEXITIES
+from dataset_platform.contracts.reasoning import METRICS
 from dataset_platform.kernels.reasoning.quality.calibration import ConfidenceReport, by_trace, confidence_report
 from dataset_platform.kernels.reasoning.settings import QualityConfig
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dataset_platform.contracts.driving import METRICS
+from dataset_platform.contracts.reasoning import METRICS
 from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.quality.consistency import judge_consistency
 from dataset_platform.kernels.reasoning.quality.coverage import judge_coverage

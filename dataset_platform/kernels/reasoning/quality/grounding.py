@@ -8,7 +8,7 @@ from math import hypot
 
 import numpy as np
 
-from dataset_platform.contracts.driving import SIGNAL_STATES
+from dataset_platform.contracts.driving_types import SIGNAL_STATES
 from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.quality.claims import Claim, field_claims, resolve, within
 from dataset_platform.kernels.reasoning.quality.ledger import Ledger

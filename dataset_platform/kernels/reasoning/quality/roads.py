@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_platform.contracts.driving import SIGNAL_STATES
+from dataset_platform.contracts.driving_types import SIGNAL_STATES
 from dataset_platform.kernels.reasoning.quality.boxes import corners
 from dataset_platform.kernels.reasoning.quality.motion import Trajectory
 from dataset_platform.kernels.reasoning.view import LoggedFuture, PlanView, ViewSignal

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_platform.contracts.driving import CLAIM, METRICS
+from dataset_platform.contracts.driving_types import CLAIM
+from dataset_platform.contracts.reasoning import METRICS
 from dataset_platform.demo.driving.world import sample_scenes
 from dataset_platform.kernels.reasoning.mutants import MUTATIONS
 from dataset_platform.kernels.reasoning.mutations import Case, detection_matrix
