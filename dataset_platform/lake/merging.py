@@ -112,7 +112,7 @@ def _verdicts(spark: SparkSession, run: StageRun, staged: DataFrame, merge: Merg
 
     keys = list(run.contract.row_key())
     last_first = Window.partitionBy(*keys).orderBy(*[F.col(name).desc() for name in merge.order])
-    here = F.concat_ws(" byte ", *merge.order)
+    here = F.concat_ws(", ", *merge.order)
     own = staged.where(KEPT).select(
         *keys,
         *merge.order,

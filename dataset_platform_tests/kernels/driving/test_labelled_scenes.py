@@ -98,7 +98,7 @@ def _moved(road: pa.Table, offset: int) -> pa.Table:
 
 
 def test_keyframes_and_what_is_none_add_up_to_gold(frames: pa.Table, road: pa.Table) -> None:
-    rows = label_keyframes(ANY)(with_gold(frames, road), road)
+    rows = label_keyframes(ANY, FeatureConfig())(with_gold(frames, road), road)
     assert rows.schema.equals(Keyframes.labelled_schema().remove_metadata())
     assert sorted(rows.column("frame_id").to_pylist()) == sorted(frames.column("frame_id").to_pylist())
     assert sorted(rows.column("reason").to_pylist(), key=str) == [None, *["not_a_keyframe"] * (STEPS - 1)]
@@ -114,7 +114,7 @@ def test_a_frame_without_gold_is_not_counted_but_still_part_of_the_scene(frames:
     at = frames.column("step").to_pylist().index(STEPS - 1)
     gold[at] = None
     holed = whole.drop_columns([GOLD]).append_column(GOLD, pa.array(gold, whole.schema.field(GOLD).type))
-    rows = label_keyframes(ANY)(holed, road)
+    rows = label_keyframes(ANY, FeatureConfig())(holed, road)
     assert rows.num_rows == STEPS - 1
     kept = rows.filter(rows.column("reason").is_null()).to_pylist()[0]
     assert kept["future_s"] == pytest.approx(0.1 * (STEPS - 2))
