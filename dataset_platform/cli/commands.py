@@ -58,7 +58,7 @@ def _scope(selection: str, partitions: str) -> tuple[list[str], list[str]]:
 def outputs() -> dict[str, str]:
     """Where things lie."""
     settings = Settings.from_env()
-    tokens = join(settings.artifacts, "tokens")
+    tokens, driving = join(settings.artifacts, "tokens"), join(settings.artifacts, "driving")
     return {
         "home": settings.home,
         "lake": settings.lake,
@@ -66,6 +66,8 @@ def outputs() -> dict[str, str]:
         "tokenized_shards": join(tokens, "tokenized_shards"),
         "manifest": join(tokens, "manifest", "manifest.json"),
         "mixtures": join(tokens, "mixtures", "mixtures.json"),
+        "cot_traces": join(driving, "cot_traces"),
+        "cot_quality": join(driving, "cot_quality"),
     }
 
 
@@ -110,15 +112,18 @@ def _nothing_to_do(report: runs.Report, days: list[str]) -> str:
         if read and all(a.rows_quarantined == a.rows_in for a in read):
             return (
                 f"error: nothing in the input could be read as {what}; every piece is in quarantine. "
-                f"The causes: {_quarantine_causes(settings, [a.partition or '' for a in read])}."
+                f"The causes: {_quarantine_causes(settings, key, [a.partition or '' for a in read])}."
             )
     return ""
 
 
-def _quarantine_causes(settings: Settings, days: list[str]) -> str:
+def _quarantine_causes(settings: Settings, key: str, days: list[str]) -> str:
+    import pyarrow.compute as pc
+
     from dataset_platform.contracts import Quarantine
     from dataset_platform.lake.tables import LakeTable
 
     table = LakeTable(Quarantine, settings.lake)
-    rows = [r for d in days for r in table.read(d, ["file", "error"]).slice(0, 3).to_pylist()]
+    here = pc.field("stage") == key.rpartition("/")[2]
+    rows = [r for d in days for r in table.read(d, ["file", "error"], here).slice(0, 3).to_pylist()]
     return "; ".join(f"{r['file']}: {r['error']}" for r in rows[:3])

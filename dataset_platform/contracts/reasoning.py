@@ -61,7 +61,10 @@ class CotTraces(Contract, table="driving/cot_traces", key=("trace_id",)):
         isin=["configured", "simple", "complexity", "share", "escalated"],
     )
     failed_validators: StringList = column("validators that the kept trace fails; empty when it passes all")
-    escalated_because: StringList = column("validators that the cheap trace failed, where it was escalated")
+    escalated_because: StringList = column(
+        "validators that the cheap trace failed, where the model was asked to write it again; with route simple its "
+        "trace was no better or none, and the cheap one is kept"
+    )
     model: String = column("model that answered, as its server names it; rules without one")
     simulated: Bool = column("true when no model answered but a rule that pretends to be one")
     prompt_version: String = column("version and fingerprint of the prompts; of the rules where they wrote")

@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_platform.contracts.reasoning import CotTraces
+from dataset_platform.engines.cot_rows import Draft, kept, rejected
 from dataset_platform.engines.cot_writer import InvalidLevel, Keyframe, Spent, TraceWriter
 from dataset_platform.errors import InputError
 from dataset_platform.kernels.reasoning.facts import Facts
-from dataset_platform.kernels.reasoning.levels import FIELD_VALIDATORS, failing_levels
-from dataset_platform.kernels.reasoning.prompts import prompt_version
+from dataset_platform.kernels.reasoning.level_checks import FIELD_VALIDATORS, failing_levels
 from dataset_platform.kernels.reasoning.routing import Allowance, keeps, route
 from dataset_platform.kernels.reasoning.settings import ReasoningConfig
 from dataset_platform.kernels.reasoning.trace import CoTTrace
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 BLOCK_KEYFRAMES = 256
 RULES_WINDOW = 4
 _UNUSABLE = (InvalidLevel, InvalidOutputError, LengthError, RefusalError)  # the model answered, and not well enough
-_KEPT = ("trace_id", "frame_id", "scenario_id", "step", "file", "offset", "length")
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,10 @@ async def run_cot(
 ) -> None:
     """Write the labelled rows of ``CotTraces`` as Parquet below ``path``.
 
-    A keyframe whose calls fail for good is a rejected row that says why; its answers so far are in the response log.
+    A keyframe whose calls fail for good, and which has no cheap trace either, is a rejected row that says why, with the
+    tokens and the price of its answers so far; they are in the response log too. An escalation that fails, or whose trace
+    fails more validators than the cheap one, leaves the cheap trace: its route stays ``simple``, ``escalated_because``
+    says why the model was asked, ``failed_validators`` what is still wrong, and tokens, price and calls count both.
 
     Args:
         engine: None when rules alone write.
@@ -167,105 +169,73 @@ class _Writers:
         """The labelled row of a keyframe."""
         position, keyframe = item
         chosen = route(keyframe.trace_id, keyframe.complexity, self._job.config)
+        spent = Spent()
         try:
             if chosen.may_escalate:
-                return position, await self._cheap_first(position, keyframe)
+                return position, await self._cheap_first(position, keyframe, chosen.writer)
             self._allowance.pass_by(position)
-            return position, await self._written(chosen.writer, chosen.reason, keyframe)
+            draft = await self._draft(chosen.writer, keyframe, spent)
+            return position, self._kept(keyframe, draft, chosen.reason, [])
         except CallError as e:
-            return position, _rejected(keyframe, e)
+            return position, rejected(keyframe, e, spent)
         except InputError as e:
-            return position, _rejected(keyframe, CallError(e.message), "rules_failed")
+            return position, rejected(keyframe, CallError(e.message), spent, "rules_failed")
 
-    async def _cheap_first(self, position: int, keyframe: Keyframe) -> dict[str, Any]:
+    async def _cheap_first(self, position: int, keyframe: Keyframe, writer: str) -> dict[str, Any]:
         """The cheap trace, or the model's where the cheap one fails its validators and there is room to escalate."""
-        writer = "rules" if self._job.config.cheap == "rules" else "cheap_llm"
+        config, spent = self._job.config, Spent()
         claimed = False
-        paid = Spent()
-        failed: list[str] = []
-        row: dict[str, Any] | None = None
-        unusable: CallError | None = None
+        cheap: Draft | None = None
         try:
             try:
-                trace, paid = await self._write(writer, keyframe)
-                failed = await self._failing(trace, keyframe)
-                row = self._row(keyframe, trace, paid, writer, "simple", failed, [])
-            except _UNUSABLE as e:
-                failed, unusable = [e.kind], e
-            wanted = self._job.config.route.escalate and not keeps(failed, self._job.validators, self._job.config)
-            if wanted:
+                cheap = await self._draft(writer, keyframe, spent)
+                failed, wanted = cheap.failed, not keeps(cheap.failed, self._job.validators, config)
+            except CallError as e:
+                if not config.route.escalate or not isinstance(e, _UNUSABLE):
+                    return rejected(keyframe, e, spent)
+                failed, wanted, unusable = [e.kind], True, e
+            if wanted and config.route.escalate:
                 claimed = True
                 wanted = await self._allowance.claim(position)
+            else:
+                wanted = False
         finally:
             if not claimed:
                 self._allowance.pass_by(position)
         if wanted:
-            return await self._written("llm", "escalated", keyframe, paid, failed)
-        if unusable is not None:
-            raise unusable
-        assert row is not None
-        return row
+            return await self._escalated(keyframe, cheap, spent, failed)
+        return rejected(keyframe, unusable, spent) if cheap is None else self._kept(keyframe, cheap, "simple", [])
 
-    async def _written(
-        self, writer: str, reason: str, keyframe: Keyframe, paid: Spent | None = None, because: list[str] | None = None
+    async def _escalated(
+        self, keyframe: Keyframe, cheap: Draft | None, cheap_spent: Spent, because: list[str]
     ) -> dict[str, Any]:
-        trace, spent = await self._write(writer, keyframe)
-        if paid is not None:
-            spent = spent.with_earlier(paid)
-        failed = await self._failing(trace, keyframe)
-        return self._row(keyframe, trace, spent, writer, reason, failed, because or [])
+        """The model's trace; the cheap one, where there is one, when the model gives none or one that fails more."""
+        spent = Spent()
+        try:
+            draft = await self._draft("llm", keyframe, spent)
+        except CallError as e:
+            if cheap is None:
+                return rejected(keyframe, e, spent.and_also(cheap_spent))
+        else:
+            if cheap is None or len(draft.failed) <= len(cheap.failed):
+                draft = replace(draft, spent=spent.and_also(cheap_spent))
+                return self._kept(keyframe, draft, "escalated", because)
+        cheap = replace(cheap, spent=cheap_spent.and_also(spent))
+        return self._kept(keyframe, cheap, "simple", because)
 
-    async def _write(self, writer: str, keyframe: Keyframe) -> tuple[CoTTrace, Spent]:
+    async def _draft(self, writer: str, keyframe: Keyframe, spent: Spent) -> Draft:
         if writer == "rules":
             trace = await asyncio.to_thread(self._job.rules, keyframe)
-            return trace, Spent(model="rules")
-        model = self._cheap if writer == "cheap_llm" else self._llm
-        assert model is not None, "a route to a model needs its engine"
-        return await model.write(keyframe)
+            spent.model = "rules"
+        else:
+            model = self._cheap if writer == "cheap_llm" else self._llm
+            assert model is not None, "a route to a model needs its engine"
+            trace = await model.write(keyframe, spent)
+        failed = await asyncio.to_thread(self._job.failing, trace, keyframe.facts, keyframe.view)
+        return Draft(trace, writer, spent, failed)
 
-    async def _failing(self, trace: CoTTrace, keyframe: Keyframe) -> list[str]:
-        return await asyncio.to_thread(self._job.failing, trace, keyframe.facts, keyframe.view)
-
-    def _row(
-        self,
-        keyframe: Keyframe,
-        trace: CoTTrace,
-        spent: Spent,
-        writer: str,
-        reason: str,
-        failed: list[str],
-        because: list[str],
-    ) -> dict[str, Any]:
-        rules = writer == "rules"
-        return {n: getattr(keyframe, n) for n in _KEPT} | {
-            "trace": trace.model_dump_json(),
-            "text": trace.text(),
-            "longitudinal": trace.trajectory_plan.longitudinal,
-            "lateral": trace.trajectory_plan.lateral,
-            "overall_risk": trace.situation_assessment.overall_risk,
-            "confidence": trace.justification.confidence,
-            "complexity": keyframe.complexity,
-            "generator": "rules" if rules else "llm",
-            "route": reason,
-            "failed_validators": failed,
-            "escalated_because": because,
-            "model": spent.model,
-            "simulated": spent.simulated,
-            "prompt_version": self._job.rules_version if rules else prompt_version(),
-            "prompt_tokens": spent.prompt_tokens,
-            "completion_tokens": spent.completion_tokens,
-            "cost_usd": spent.cost_usd,
-            "calls": spent.calls,
-            "created_at": spent.created_at,
-        }
-
-
-def _rejected(keyframe: Keyframe, error: CallError, reason: str | None = None) -> dict[str, Any]:
-    return {n: getattr(keyframe, n) for n in _KEPT} | {
-        "reason": reason or error.kind,
-        "measure": float(error.problems) if isinstance(error, InvalidLevel) else None,
-        "detail": error.message[:500],
-    }
+    def _kept(self, keyframe: Keyframe, draft: Draft, reason: str, because: list[str]) -> dict[str, Any]:
+        return kept(keyframe, draft, reason, because, self._job.rules_version)
 
 
 def _part(path: str, number: int) -> str:

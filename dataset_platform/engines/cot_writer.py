@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dataset_platform.kernels.reasoning import prompts
 from dataset_platform.kernels.reasoning.facts import Facts
-from dataset_platform.kernels.reasoning.levels import LevelError, parse, schema_of, validate_level
+from dataset_platform.kernels.reasoning.level_checks import validate_level
+from dataset_platform.kernels.reasoning.levels import LevelError, parse, schema_of
 from dataset_platform.kernels.reasoning.settings import ReasoningConfig
 from dataset_platform.kernels.reasoning.trace import LEVELS, CoTTrace
 from dataset_platform.kernels.reasoning.view import PlanView
@@ -76,15 +77,15 @@ class Spent:
         self.created_at = max(filter(None, (self.created_at, response.received_at)))
         self.model, self.simulated = response.model, self.simulated or response.simulated
 
-    def with_earlier(self, earlier: Spent) -> Spent:
-        """This and what a cheaper model was paid for the same frame; the model stays that of the kept trace."""
-        known = self.cost_usd is not None and earlier.cost_usd is not None
+    def and_also(self, other: Spent) -> Spent:
+        """This and what another writer was paid for the same frame; model and time stay those of the kept trace."""
+        known = self.cost_usd is not None and other.cost_usd is not None
         return replace(
             self,
-            calls=self.calls + earlier.calls,
-            prompt_tokens=self.prompt_tokens + earlier.prompt_tokens,
-            completion_tokens=self.completion_tokens + earlier.completion_tokens,
-            cost_usd=self.cost_usd + earlier.cost_usd if known else None,  # type: ignore[operator]
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cost_usd=self.cost_usd + other.cost_usd if known else None,  # type: ignore[operator]
         )
 
 
@@ -122,20 +123,22 @@ class TraceWriter:
         self._engine, self._config = engine, config
         self._pictures = Pictures(config.images)
 
-    async def write(self, keyframe: Keyframe) -> tuple[CoTTrace, Spent]:
-        """The trace of a keyframe, and what it took.
+    async def write(self, keyframe: Keyframe, spent: Spent) -> CoTTrace:
+        """The trace of a keyframe.
+
+        Args:
+            spent: every answer is counted here as it comes, so it holds too where no trace comes of them.
 
         Raises:
             CallError: a call failed for good, or a level (InvalidLevel) could not be mended.
             BudgetReached, TooManyErrors: no further call can be made.
         """
-        spent = Spent()
         scene = prompts.scene_text(keyframe.facts, keyframe.view)
         above: dict[str, Any] = {}
         for level in LEVELS:
             above[level] = await self._level(level, keyframe, scene, above, spent)
         identity = {n: getattr(keyframe, n) for n in ("trace_id", "frame_id", "scenario_id", "step")}
-        return CoTTrace(**identity, **above), spent
+        return CoTTrace(**identity, **above)
 
     async def _level(self, level: str, keyframe: Keyframe, scene: str, above: Mapping[str, Any], spent: Spent) -> Any:
         seen = {name: model.model_dump(mode="json") for name, model in above.items()}

@@ -60,7 +60,9 @@ def write(settings: Settings, day: str, kept: Callable[[], Iterator[pa.RecordBat
         remove(settings, day)
         return None
     with lock(settings.lake, _LOCK):  # days may be written by several processes, and pointing clears what none names
-        _write_files(join(folder(settings.artifacts), version), day, kept())
+        target = join(folder(settings.artifacts), version)
+        storage.delete(target)  # a killed run, or one that wrote smaller files, may have left parts that are not ours
+        _write_files(target, day, kept())
         _point(settings, day, version)
     return version
 

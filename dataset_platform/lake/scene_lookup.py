@@ -67,7 +67,9 @@ def find_shown(settings: Settings, target: str, step: int | None = None) -> Show
     keyframes = LakeTable(Keyframes, settings.lake).read(where=pc.field("scenario_id") == scenario_id).to_pylist()
     chosen = int(last) if last else _step_of(settings, scenario_id, keyframes)
     frame_id = f"{scenario_id}:{chosen}"
-    keyframe = next((row for row in keyframes if row["frame_id"] == frame_id), None)
+    # of a frame that was corrected the newest version, until the older day is made again
+    versions = [row for row in keyframes if row["frame_id"] == frame_id]
+    keyframe = max(versions, key=lambda r: r["ingestion_date"], default=None)
     if keyframe is None and not _steps(settings, scenario_id, pc.field("frame_id") == frame_id):
         raise _unknown(settings, target, scenario_id, chosen if last else None, keyframes)
     wanted = pc.field("trace_id") == trace_id if trace_id else pc.field("frame_id") == frame_id

@@ -4,92 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
-from dataset_platform.config import LLMConfig, ModelPrice
-from dataset_platform.contracts import CotTraces
-from dataset_platform.engines.cot_runs import CotJob, run_cot, standard_job
-from dataset_platform.engines.cot_writer import Keyframe
+from dataset_platform.config import LLMConfig
+from dataset_platform.engines.cot_runs import run_cot, standard_job
 from dataset_platform.engines.judge_runs import ToJudge, run_judge
-from dataset_platform.kernels.reasoning.levels import FIELD_VALIDATORS, failing_levels
-from dataset_platform.kernels.reasoning.quality.evaluate import VALIDATORS, failing_validators
-from dataset_platform.kernels.reasoning.settings import ReasoningConfig, RouteConfig
-from dataset_platform.kernels.reasoning.trace import LEVEL_MODELS, LEVELS, CoTTrace
-from dataset_platform.llm.backends.openai_http import OpenAIHTTP
+from dataset_platform.kernels.reasoning.level_checks import failing_levels
+from dataset_platform.kernels.reasoning.quality.evaluate import failing_validators
+from dataset_platform.kernels.reasoning.trace import LEVELS, CoTTrace
 from dataset_platform.llm.backends.simulated import SimulatedModel
 from dataset_platform.llm.engine import Engine
 from dataset_platform.llm.errors import BudgetReached, FatalError
-from dataset_platform.llm.ledger import Ledger, PriceList
+from dataset_platform.llm.ledger import Ledger
 from dataset_platform.llm.request import Completion, Request
 from dataset_platform.llm.response_log import ResponseLog
+from dataset_platform_tests.engines.cot_run import FRAMES, PRICES, config, http, kept, run
 from dataset_platform_tests.kernels.reasoning.llm_scene import hand_trace, keyframes
-from dataset_platform_tests.llm.fault_server import FaultServer, serving
-from dataset_platform_tests.llm.level_answers import spoiled
-
-PRICES = PriceList({"m": ModelPrice(input=1.0, output=2.0), "careless": ModelPrice(input=0.1, output=0.1)})
-FRAMES = keyframes(24)
-SCHEMA = CotTraces.labelled_schema().remove_metadata()
+from dataset_platform_tests.llm.fault_server import serving
 
 
 @pytest.fixture(scope="module")
 def server():
     with serving() as running:
         yield running
-
-
-def rows_of(folder: Path) -> list[dict[str, Any]]:
-    parts = sorted(folder.glob("*.parquet"))
-    assert all(pq.read_schema(p).equals(SCHEMA) for p in parts)
-    return [row for part in parts for row in pq.read_table(part).to_pylist()]
-
-
-def config(generator: str = "llm", **fields: Any) -> ReasoningConfig:
-    route = {n: fields.pop(n) for n in tuple(fields) if n in RouteConfig.model_fields}
-    return ReasoningConfig(generator=generator, route=RouteConfig(**route), **fields)
-
-
-def run(
-    path: Path,
-    job: CotJob,
-    frames: list[Keyframe] = FRAMES,
-    llm: Any = None,
-    cheap: Any = None,
-    log: Path | None = None,
-    ledger: Ledger | None = None,
-    settings: LLMConfig | None = None,
-) -> list[dict[str, Any]]:
-    """The rows of a run; ``llm`` and ``cheap`` are backends."""
-
-    async def work() -> None:
-        shared, limits = ledger or Ledger(PRICES), settings or LLMConfig(concurrency=8)
-        kept = None if log is None else ResponseLog(str(log))
-        if llm is None:
-            await run_cot(iter(frames), job, None, 4, str(path))
-            return
-        async with Engine(llm, limits, shared, kept) as engine:
-            if cheap is None:
-                await run_cot(iter(frames), job, engine, 9, str(path))
-            else:
-                async with Engine(cheap, limits, shared) as cheap_engine:
-                    await run_cot(iter(frames), job, engine, 9, str(path), cheap_engine=cheap_engine)
-
-    asyncio.run(work())
-    return rows_of(path)
-
-
-def http(server: FaultServer, model: str = "m") -> OpenAIHTTP:
-    return OpenAIHTTP(server.base_url, model, timeout_s=20.0, concurrency=8)
-
-
-def kept(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [r for r in rows if r["reason"] is None]
 
 
 def test_rules_need_no_model(tmp_path):
@@ -195,86 +134,6 @@ def test_interrupted_runs_lose_and_double_nothing_and_repeat_only_calls_in_fligh
     answered = server.counts()["answered"]
     assert len(answered) == 5 * len(frames) == sum(r["calls"] for r in rows)
     assert sum(answered.values()) - len(answered) <= stops * concurrency
-
-
-def careless(share: float) -> tuple[Callable[[Keyframe], CoTTrace], set[str]]:
-    """Rules that state what is not so in one level of a share of their traces; and which traces those are."""
-    job, bad = standard_job(config("rules"), 1), set()
-
-    def write(frame: Keyframe) -> CoTTrace:
-        trace = job.rules(frame)
-        number = int(frame.trace_id[:6], 16)
-        if number % 100 >= 100 * share:
-            return trace
-        bad.add(frame.trace_id)
-        level = LEVELS[number // 100 % 5]
-        value = spoiled(level, getattr(trace, level).model_dump(mode="json"))
-        return trace.model_copy(update={level: LEVEL_MODELS[level].model_validate(value)})
-
-    return write, bad
-
-
-def test_escalation_catches_what_a_careless_writer_got_wrong(tmp_path):
-    frames = keyframes(120)
-    write, bad = careless(0.5)
-    job = replace(standard_job(config("hybrid"), len(frames)), rules=write)
-    rows = {r["trace_id"]: r for r in run(tmp_path, job, frames, SimulatedModel())}
-    caught = {i for i, r in rows.items() if r["route"] == "escalated"}
-    assert 40 < len(bad) < 80 and len(caught & bad) >= 0.95 * len(bad)
-    assert len(caught - bad) <= 0.15 * (len(frames) - len(bad))
-    known = {*VALIDATORS, *FIELD_VALIDATORS}
-    for identity in caught:
-        row = rows[identity]
-        assert row["generator"] == "llm" and row["escalated_because"] and set(row["escalated_because"]) <= known
-    assert all(rows[i]["generator"] == "rules" and not rows[i]["failed_validators"] for i in rows.keys() - caught)
-
-
-def test_a_good_cheap_writer_is_seldom_escalated(tmp_path):
-    frames = keyframes(120)
-    rows = run(tmp_path, standard_job(config("hybrid"), len(frames)), frames, SimulatedModel())
-    assert Counter(r["route"] for r in rows)["escalated"] <= 0.15 * len(frames)
-
-
-def test_routes_by_complexity_and_share(tmp_path):
-    frames = [*keyframes(10, "COMPLEX"), *keyframes(30)[10:]]
-    job = standard_job(config("hybrid", llm_share=0.4), len(frames))
-    rows = run(tmp_path, job, frames, SimulatedModel())
-    routes = Counter((r["complexity"], r["route"], r["generator"]) for r in rows)
-    assert routes["COMPLEX", "complexity", "llm"] == 10
-    assert routes["SIMPLE", "share", "llm"] > 0 and routes["SIMPLE", "simple", "rules"] > 0
-    assert sum(routes.values()) == 30
-
-
-def test_escalation_is_rationed_whatever_the_window(tmp_path):
-    frames = keyframes(40)
-    write, _ = careless(0.9)
-    found = []
-    for name, latency in (("a", 0.0), ("b", 0.003)):
-        settings = config("hybrid", max_escalated_share=0.25)
-        job = replace(standard_job(settings, len(frames)), rules=write)
-        rows = run(tmp_path / name, job, frames, SimulatedModel(latency_s=latency))
-        found.append([r["trace_id"] for r in rows if r["route"] == "escalated"])
-        assert any(r["failed_validators"] for r in rows if r["route"] == "simple"), "what had no room is kept as it is"
-    assert found[0] == found[1] and len(found[0]) == 10
-
-
-def test_without_escalation_bad_traces_are_kept_and_marked(tmp_path):
-    write, bad = careless(0.5)
-    job = replace(standard_job(config("hybrid", escalate=False), len(FRAMES)), rules=write)
-    rows = run(tmp_path, job, llm=SimulatedModel())
-    assert {r["route"] for r in rows} == {"simple"}
-    assert {r["trace_id"] for r in rows if r["failed_validators"]} >= bad
-
-
-def test_a_cheap_model_is_escalated_to_a_better_one_and_both_are_paid(tmp_path, server):
-    server.set()
-    job = standard_job(config("hybrid", cheap="llm"), 6)
-    rows = run(tmp_path, job, FRAMES[:6], http(server), http(server, "careless"))
-    assert {(r["generator"], r["route"], r["model"]) for r in rows} == {("llm", "escalated", "m")}
-    assert all(r["escalated_because"] == ["invalid_level"] for r in rows)
-    good = run(tmp_path / "good", job, FRAMES[:6], http(server), http(server, "m"))
-    assert {r["route"] for r in good} <= {"simple", "escalated"} and {r["generator"] for r in good} == {"llm"}
-    assert Counter(r["route"] for r in good)["simple"] >= 5
 
 
 class _Sees:

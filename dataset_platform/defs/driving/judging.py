@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import CotTraces, Keyframes
 from dataset_platform.defs.stages import Day
+from dataset_platform.lake import storage
 from dataset_platform.settings import join
 
 if TYPE_CHECKING:
     from dataset_platform.engines.judge_runs import ToJudge
+    from dataset_platform.llm.engine import Engine
     from dataset_platform.llm.progress import Stats
 
 READ_ROWS = 256
+WRITE_ROWS = 1024
 
 
-def judged(day: Day) -> list[tuple[str, str]] | None:
-    """Trace id and ``judge`` column of every trace of the day; None when no judge is asked for.
+def judged(day: Day, path: str) -> bool:
+    """Write trace id and ``judge`` column of every trace of the day as Parquet below ``path``, as the verdicts come.
+
+    Memory holds ``WRITE_ROWS`` of them. Without a judge nothing is written, and the answer is False.
 
     Raises:
         ConfigError: a judge is asked for and no model is named.
     """
     if not day.config.driving.quality.judge:
-        return None
-    from dataset_platform.engines.judge_runs import run_judge
+        return False
     from dataset_platform.engines.progress import report
     from dataset_platform.llm import session
 
@@ -34,15 +38,26 @@ def judged(day: Day) -> list[tuple[str, str]] | None:
     engine, window = session.open_engine(
         day.config.llm, join(day.settings.lake, "_calls", "driving/cot_quality", day.key), progress
     )
-    found: list[tuple[str, str]] = []
+    session.run(_write(day, engine, window, join(path, "verdicts.parquet")))
+    return True
 
-    async def work() -> None:
+
+async def _write(day: Day, engine: Engine, window: int, path: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from dataset_platform.engines.judge_runs import run_judge
+
+    schema = pa.schema([("trace_id", pa.string()), ("judge", pa.string())])
+    with storage.open_output(path) as sink, pq.ParquetWriter(sink, schema) as writer:
+        waiting: list[dict[str, str]] = []
         async with engine:
-            async for verdict in run_judge(_traces(day), engine, window):
-                found.append(verdict)
-
-    session.run(work())
-    return sorted(found)
+            async for trace_id, verdict in run_judge(_traces(day), engine, window):
+                waiting.append({"trace_id": trace_id, "judge": verdict})
+                if len(waiting) == WRITE_ROWS:
+                    writer.write_table(pa.Table.from_pylist(waiting, schema))
+                    waiting.clear()
+        writer.write_table(pa.Table.from_pylist(waiting, schema))
 
 
 def _traces(day: Day) -> Iterator[ToJudge]:

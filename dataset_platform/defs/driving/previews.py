@@ -6,7 +6,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from dataset_platform.contracts import Keyframes
 from dataset_platform.contracts.driving_types import COMPLEXITIES, RISK_BANDS
 from dataset_platform.defs.metadata import Metadata, Published, Show, bars
 from dataset_platform.lake.tables import LakeTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_SCENES = 3
 SCAN_ROWS = 2_000
@@ -71,6 +74,8 @@ def trace_scenes(of: Published) -> Metadata:
 
 def routes(of: Published) -> Metadata:
     """Traces by who wrote them and why, by decision and by stated risk, with cost."""
+    import pyarrow.compute as pc
+
     columns = [
         "generator",
         "route",
@@ -81,18 +86,19 @@ def routes(of: Published) -> Metadata:
         "simulated",
         "failed_validators",
     ]
-    rows = of.table.read(of.day, columns).to_pylist()
-    if not rows:
+    rows = of.table.read(of.day, columns)
+    if not rows.num_rows:
         return {}
-    known = [r["cost_usd"] for r in rows if r["cost_usd"] is not None]
+    counted = _counts(rows, "longitudinal", "lateral")
+    decisions = Counter({actions.replace("_", " "): count for actions, count in counted.items()})
     return {
-        "routes": _counted([f"{r['generator']}, {r['route']}" for r in rows], "traces by writer and route"),
-        "decisions": _counted([f"{r['longitudinal']}, {r['lateral'].replace('_', ' ')}" for r in rows], "decisions"),
-        "stated_risk": _counted([r["overall_risk"] for r in rows], "stated risk", RISK_BANDS),
-        "escalated_share": sum(r["route"] == "escalated" for r in rows) / len(rows),
-        "validated_share": sum(not r["failed_validators"] for r in rows) / len(rows),
-        "cost_usd": sum(known),
-        "simulated": any(r["simulated"] for r in rows),
+        "routes": _ordered(_counts(rows, "generator", "route"), "traces by writer and route", ()),
+        "decisions": _ordered(decisions, "decisions", ()),
+        "stated_risk": _ordered(_counts(rows, "overall_risk"), "stated risk", RISK_BANDS),
+        "escalated_share": pc.sum(pc.equal(rows["route"], "escalated")).as_py() / rows.num_rows,
+        "validated_share": pc.sum(pc.equal(pc.list_value_length(rows["failed_validators"]), 0)).as_py() / rows.num_rows,
+        "cost_usd": pc.sum(rows["cost_usd"], min_count=0).as_py(),
+        "simulated": pc.any(rows["simulated"]).as_py(),
     }
 
 
@@ -112,10 +118,7 @@ def shares(column: str, order: Sequence[str] = ()) -> Show:
     """Rows by the values of a column as bars, those that are named first, in their order."""
 
     def show(of: Published) -> Metadata:
-        import pyarrow.compute as pc
-
-        counted = pc.value_counts(of.table.read(of.day, [column]).column(column)).to_pylist()
-        counts = Counter({row["values"]: row["counts"] for row in counted})
+        counts = _counts(of.table.read(of.day, [column]), column)
         return {f"by_{column}": _ordered(counts, f"rows by {column}, {of.day}", order)} if counts else {}
 
     return show
@@ -126,8 +129,11 @@ KEYFRAME_SHOWS: Sequence[Show] = (shares("complexity", COMPLEXITIES), keyframe_s
 COT_TRACES_SHOWS: Sequence[Show] = (routes, shares("complexity", COMPLEXITIES), trace_texts, trace_scenes)
 
 
-def _counted(values: Sequence[str], title: str, order: Sequence[str] = ()) -> dg.MarkdownMetadataValue:
-    return _ordered(Counter(values), title, order)
+def _counts(rows: pa.Table, *columns: str) -> Counter[str]:
+    """How often values of columns occur together, joined by commas; counted in Arrow, a day may have many rows."""
+    counted = rows.group_by(list(columns)).aggregate([([], "count_all")]).to_pylist()
+    ordered = sorted(counted, key=lambda row: [str(row[c]) for c in columns])
+    return Counter({", ".join(str(row[c]) for c in columns): row["count_all"] for row in ordered})
 
 
 def _ordered(counts: Counter[str], title: str, order: Sequence[str]) -> dg.MarkdownMetadataValue:

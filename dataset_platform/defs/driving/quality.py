@@ -60,13 +60,12 @@ def compute_quality(day: Day) -> Staged:
         traces = day.table(CotTraces).read_spark(day.spark, day.key).select(*TRACE_COLUMNS)
         frames = day.table(Keyframes).read_spark(day.spark, day.key).select("frame_id", *KEYFRAME_COLUMNS)
         joined = traces.join(frames, "frame_id", "left").select(*TRACE_COLUMNS, *KEYFRAME_COLUMNS)
-        figures = judged(day)
-        if figures is None:
-            joined = joined.withColumn("judge", F.lit(None).cast("string"))
+        verdicts = f"{path}_judge"  # beside the rows in the staging folder, and gone with it
+        if judged(day, verdicts):
+            found = day.spark.read.schema("trace_id string, judge string").parquet(storage.spark_url(verdicts))
+            joined = joined.join(found, "trace_id", "left")
         else:
-            joined = joined.join(
-                day.spark.createDataFrame(figures, "trace_id string, judge string"), "trace_id", "left"
-            )
+            joined = joined.withColumn("judge", F.lit(None).cast("string"))
         # evaluating is the work here: spread it, whatever the files' sizes
         spread = joined.repartition(max(2, day.spark.sparkContext.defaultParallelism), "trace_id")
         rows = map_in_arrow(spread, quality_rows(day.config.driving.quality), CotQuality.labelled_schema())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import CameraImages, CotTraces, Keyframes
 from dataset_platform.defs.driving import annotation_tasks
+from dataset_platform.defs.driving.front_pictures import FrontPictures
 from dataset_platform.defs.stages import Day, Staged
 from dataset_platform.errors import ConfigError, EngineError
 from dataset_platform.lake import cot_exports, receipts
@@ -30,7 +31,6 @@ VERSION = "1"
 TRANSIENT = ("retries_exhausted", "call_refused_by_server")
 READ_ROWS = 64
 REPORT_EVERY = 50
-FRONT = "front"
 _COLUMNS = ("frame_id", "scenario_id", "step", "complexity", "facts", "view", "file", "offset", "length")
 
 
@@ -46,15 +46,17 @@ def compute_traces(day: Day) -> Staged:
         ConfigError: the settings ask for a model and none is named.
         StateError: the keyframes are missing.
     """
+    from dataset_platform.kernels.reasoning.level_checks import checks_version
     from dataset_platform.kernels.reasoning.quality.evaluate import LEAST, MOST
     from dataset_platform.kernels.reasoning.rule_traces import RULES_VERSION
 
     above = day.upstream(Keyframes)
-    thresholds = repr([*LEAST.items(), *MOST.items()]).encode()
+    validators = repr([*LEAST.items(), *MOST.items(), checks_version()]).encode()
     inputs = {
         Keyframes.table_name(): above.content_hash,
         "rules": RULES_VERSION,
-        "validators": hashlib.sha256(thresholds).hexdigest()[:16],
+        "validators": hashlib.sha256(validators).hexdigest()[:16],
+        "annotate_sample": str(day.config.driving.quality.annotate_sample),  # of the export that goes with the rows
     }
     if not above.rows_kept:
         return Staged(
@@ -195,23 +197,12 @@ def read_keyframes(day: Day, pictures: bool = False) -> Iterator[Keyframe]:
     from dataset_platform.kernels.reasoning.view import PlanView
 
     on_day = pc.field("ingestion_date") == pa.scalar(day.key).cast(pa.date32())
-    pictures = pictures and day.table(CameraImages).exists()
+    front = FrontPictures.of_day(day) if pictures else None
     batches = day.table(Keyframes).dataset().to_batches(columns=list(_COLUMNS), filter=on_day, batch_size=READ_ROWS)
     for batch in batches:
         rows = batch.to_pylist()
-        shown = _pictures(day, [row["frame_id"] for row in rows]) if pictures and rows else {}
+        shown = {} if front is None else front.of([row["frame_id"] for row in rows])
         for row in rows:
             facts, view = Facts.of_rows(row.pop("facts")), PlanView.of_json(row.pop("view"))
             identity = trace_id_of(row["frame_id"], day.key)
             yield Keyframe(identity, **row, facts=facts, view=view, picture=shown.get(row["frame_id"]))
-
-
-def _pictures(day: Day, frames: list[str]) -> dict[str, bytes]:
-    """The front camera's pictures of some frames of the day."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    on_day = pc.field("ingestion_date") == pa.scalar(day.key).cast(pa.date32())
-    wanted = on_day & (pc.field("camera_name") == FRONT) & pc.field("frame_id").isin(frames)
-    found = day.table(CameraImages).dataset().to_table(columns=["frame_id", "image"], filter=wanted)
-    return {row["frame_id"]: row["image"] for row in found.to_pylist()}

@@ -76,7 +76,8 @@ def agent_features(scene: Scene, routes: Routes, network: LaneNetwork, radius_m:
     is_vehicle = (np.array(scene.object_type) == "vehicle")[:, None]
     band = np.where(placed.shown, risk.risk_bands(ttc, drac, np.where(is_vehicle, thw, np.nan)), 0)
     # a row of infinite gaps stands for nobody, so that a scene without agents needs no case of its own
-    gaps = np.vstack([np.where(relation == RELATION["lead"], gap, np.inf), np.full((1, len(scene.times_s)), np.inf)])
+    known = (relation == RELATION["lead"]) & np.isfinite(gap)
+    gaps = np.vstack([np.where(known, gap, np.inf), np.full((1, len(scene.times_s)), np.inf)])
     lead = np.where(np.isfinite(gaps.min(0)), gaps.argmin(0), -1)
     return AgentFeatures(placed, relation, closing, gap, ttc, thw, drac, band, lead)
 
@@ -84,12 +85,15 @@ def agent_features(scene: Scene, routes: Routes, network: LaneNetwork, radius_m:
 def _measures(scene: Scene, routes: Routes, placed: Placement, relation: Ints) -> tuple[Floats, ...]:
     """Closing speed, gap, TTC, THW and DRAC, [N, T] each, NaN where not defined."""
     length, width = ego_size(scene)
-    speed = np.broadcast_to(scene.ego_speed, placed.shown.shape)
+    # along the heading, so that an ego that backs up closes on what is behind it
+    forward = scene.ego_velocity_x * np.cos(scene.ego_heading) + scene.ego_velocity_y * np.sin(scene.ego_heading)
+    speed = np.broadcast_to(np.where(forward < -risk.STANDSTILL_MPS, forward, scene.ego_speed), placed.shown.shape)
     ahead, left, turned = placed.longitudinal_m, placed.lateral_m, placed.turned_rad
     is_lead, is_following = relation == RELATION["lead"], relation == RELATION["following"]
     shared = is_lead | is_following
     reach = (scene.length * np.abs(np.cos(turned)) + scene.width * np.abs(np.sin(turned)) + length) / 2
-    gap = np.where(shared, np.abs(placed.along_m) - reach, np.nan)
+    # a size that is not known is no reason to overlook who is there
+    gap = np.where(shared, np.abs(placed.along_m) - np.where(np.isfinite(reach), reach, length), np.nan)
 
     # velocities of the agent less those of the ego: in the ego's frame and along the road
     vx, vy = to_frame(scene.velocity_x, scene.velocity_y, 0.0, 0.0, scene.ego_heading)

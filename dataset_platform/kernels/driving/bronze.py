@@ -122,13 +122,18 @@ def _file_rows(
     path: str, schema: pa.Schema, build: BuildRows, config: BronzeConfig, open_input: OpenInput
 ) -> Iterator[pa.RecordBatch]:
     """All rows of one file, the tally row last."""
-    tally, reached = 0, 0
+    tally = 0
     met: Counter[str] = Counter()
     try:
         stream, size = open_input(path)
+    except OSError as error:
+        tally += 1
+        met["broken"] += 1
+        yield _quarantined(schema, path, 0, None, f"file cannot be opened: {type(error).__name__}: {error}")
+    else:
+        # a connection that breaks in mid-file is the task's error: Spark tries again, and nothing is lost for good
         with stream:
             for item in read_records(stream, size, max_record_bytes=config.max_record_bytes):
-                reached = item.offset + (item.length or 0)
                 if isinstance(item, BrokenRecord):
                     met["broken"] += 1
                     tally += 1
@@ -139,10 +144,6 @@ def _file_rows(
                 met.update(rows.also)
                 if rows.batch is not None:
                     yield rows.batch
-    except OSError as error:
-        tally += 1
-        met["broken"] += 1
-        yield _quarantined(schema, path, reached, None, f"file cannot be read: {type(error).__name__}: {error}")
     detail = json.dumps(dict(sorted(met.items())))
     yield labelled_batch(schema, {"file": path, "tally": tally, "detail": detail}, 1)
 
@@ -164,6 +165,8 @@ def _record_rows(record: Record, path: str, schema: pa.Schema, build: BuildRows,
         return build(payload, record_type, source)
     except InputError as error:
         failure = error.message
+    except (MemoryError, ImportError, OSError):
+        raise  # the machine's trouble, not the record's
     except Exception as error:  # a crash on one record is that record's error, not the file's
         failure = f"record cannot be decoded: {type(error).__name__}: {error}"
     return Rows(_quarantined(schema, path, record.offset, record.length, failure), 1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dataset_platform.kernels.driving.example import decode_example
 from dataset_platform.kernels.driving.record_frames import RecordFrames
-from dataset_platform.kernels.driving.record_types import RecordError
+from dataset_platform.kernels.driving.record_types import RecordError, check_ids
 
 Features = Mapping[str, Any]
 
@@ -70,6 +70,7 @@ def frames_of(payload: bytes) -> RecordFrames:
     if len(ego) != 1 or ego[0] >= agents:
         raise RecordError(f"tf.Example {scenario_id}: {len(ego)} rows are marked as the ego; it must be one.")
     valid = state["valid"] > 0
+    check_ids(ids[valid.any(axis=1)], f"tf.Example {scenario_id}")
     columns: dict[str, Any] = {name: grid.T.ravel() for name, grid in state.items()}
     columns |= {
         "track_id": np.tile(ids, steps),

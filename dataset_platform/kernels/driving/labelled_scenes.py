@@ -21,24 +21,30 @@ GOLD = "gold"
 """Column of frames that holds their row of gold_features as a struct, null where there is none."""
 
 _IDENTITY = ("frame_id", "scenario_id", "step", "file", "offset", "length")
+_OLDER = "the newest version of its scenario on this day has no such step"
 _NOT_TAKEN = "the ego does not change its action here, or too little log lies before or after"
 
 
 def label_features(config: FeatureConfig) -> SceneKernel:
     """A kernel from the silver rows and maps of one scenario to labelled rows of gold_features, one per silver row.
 
-    A scene of which nothing can be told is rejected as ``no_features``, with the cause.
+    A scene of which nothing can be told is rejected as ``no_features``, with the cause; steps that only an older version
+    of the scenario has, as ``older_version``.
     """
 
     def kernel(frames: pa.Table, maps: pa.Table) -> pa.Table:
         from dataset_platform.kernels.driving.features import gold_rows
 
-        frames = frames.sort_by("step")
+        frames, older = _newest_version(frames.sort_by("step"))
         try:
             rows = gold_rows(scene_with_map(frames, maps), config, frames)
+        except (MemoryError, ImportError, OSError):
+            raise  # the machine's trouble, not the scene's
         except Exception as error:  # a crash on one scene is that scene's
-            return _rejected(GoldFeatures, frames, "no_features", _cause(error))
-        return _labelled(GoldFeatures, {name: rows.column(name) for name in rows.column_names}, rows.num_rows)
+            kept = _rejected(GoldFeatures, frames, "no_features", _cause(error))
+        else:
+            kept = _labelled(GoldFeatures, {name: rows.column(name) for name in rows.column_names}, rows.num_rows)
+        return pa.concat_tables([kept, _rejected(GoldFeatures, older, "older_version", _OLDER)])
 
     return kernel
 
@@ -53,10 +59,13 @@ def label_keyframes(config: KeyframeConfig, features: FeatureConfig) -> SceneKer
     def kernel(frames: pa.Table, maps: pa.Table) -> pa.Table:
         from dataset_platform.kernels.reasoning.keyframes import keyframe_rows
 
+        scene, _ = _newest_version(frames)
         known = frames.filter(pc.is_valid(frames.column(GOLD)))
         gold = pa.Table.from_struct_array(known.column(GOLD)).sort_by("step")
         try:
-            taken = keyframe_rows(scene_with_map(frames.drop_columns([GOLD]), maps), gold, config, features)
+            taken = keyframe_rows(scene_with_map(scene.drop_columns([GOLD]), maps), gold, config, features)
+        except (MemoryError, ImportError, OSError):
+            raise  # the machine's trouble, not the scene's
         except Exception as error:  # a crash on one scene is that scene's
             return _rejected(Keyframes, gold, "no_keyframes", _cause(error))
         others = gold.filter(pc.invert(pc.is_in(gold.column("frame_id"), taken.column("frame_id"))))
@@ -64,6 +73,19 @@ def label_keyframes(config: KeyframeConfig, features: FeatureConfig) -> SceneKer
         return pa.concat_tables([kept, _rejected(Keyframes, others, "not_a_keyframe", _NOT_TAKEN)])
 
     return kernel
+
+
+def _newest_version(frames: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Frames of one record, and those that only an older version of it has: two drives in one scene would be neither.
+
+    Of perception segments every frame is a record of its own.
+    """
+    kinds, checksums = frames.column("record_type").to_pylist(), frames.column("record_checksum").to_pylist()
+    if "frame" in kinds or len(set(checksums)) == 1:
+        return frames, frames.slice(0, 0)
+    places = zip(kinds, frames.column("file").to_pylist(), frames.column("offset").to_pylist(), checksums, strict=True)
+    newest = pc.equal(frames.column("record_checksum"), max(places)[-1])
+    return frames.filter(newest), frames.filter(pc.invert(newest))
 
 
 def scene_with_map(frames: pa.Table, maps: pa.Table) -> Scene:

@@ -6,7 +6,7 @@ direction and whether the lane was surveyed, and its confidence says how much ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ CURVATURE_SCALE_PER_M = 0.05
 CURVATURE_SPAN_M = 10.0
 """A lane's curvature is its mean over this distance ahead."""
 MAX_PIECE_M = 2.0
+MAX_SEGMENT_M = 1_000.0
+"""Lanes are surveyed every half metre or so: what lies farther apart is a point that was never set."""
 CELL_M = MAX_OFFSET_M + MAX_PIECE_M / 2
 """So wide that a piece within reach of a position has its middle in the position's cell or in one of its neighbours."""
 
@@ -59,6 +61,13 @@ class LaneMatch:
     confidence: Floats
 
 
+def _surveyed(feature: MapFeature) -> MapFeature:
+    """The feature up to its first point that is not finite or was never set: one would cost memory without end."""
+    steps = np.hypot(*np.diff(feature.points[:, :2], axis=0).T)
+    broken = np.flatnonzero(~(steps <= MAX_SEGMENT_M))
+    return replace(feature, points=feature.points[: broken[0] + 1]) if len(broken) else feature
+
+
 class LaneNetwork:
     """The lanes that vehicles drive on, as segments in a grid."""
 
@@ -66,7 +75,7 @@ class LaneNetwork:
         self.sampled = road_map.sampled
         self.lanes: tuple[MapFeature, ...] = tuple(
             f
-            for f in road_map.features
+            for f in map(_surveyed, road_map.features)
             if f.kind == "lane" and f.type != BIKE_LANE and len(f.points) > 1 and np.ptp(f.points[:, :2], axis=0).any()
         )
         self.ids: Ints = np.array([f.feature_id for f in self.lanes], np.int64)
@@ -107,7 +116,7 @@ class LaneNetwork:
         self._shape = cell.max(0) + 3
         key = cell[:, 0] * self._shape[1] + cell[:, 1]
         self._order = np.argsort(key, kind="stable")
-        self._first = np.searchsorted(key[self._order], np.arange(self._shape[0] * self._shape[1] + 1))
+        self._key = key[self._order]  # occupied cells only: one stray point far away must not cost memory
 
     def _pairs(self, x: Floats, y: Floats) -> tuple[Ints, Ints]:
         """Positions and segments in neighbouring cells: every segment within ``MAX_OFFSET_M`` of a position is there."""
@@ -117,7 +126,8 @@ class LaneNetwork:
         who = np.flatnonzero(near)
         # the three cells of a row of the grid follow one another: one run of segments per row
         rows = (cx[who, None] + np.array([-1, 0, 1])) * self._shape[1] + cy[who, None]
-        first, last = self._first[rows - 1].ravel(), self._first[rows + 2].ravel()
+        first = np.searchsorted(self._key, rows - 1, "left").ravel()
+        last = np.searchsorted(self._key, rows + 1, "right").ravel()
         count = last - first
         place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
         return np.repeat(np.repeat(who, 3), count), self._order[place]

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dataset_platform.errors import InputError
 
 RecordType = Literal["example", "scenario", "frame", "unknown"]
@@ -93,6 +96,17 @@ def record_type_of(payload: bytes | memoryview) -> RecordType:
     if 5 in seen and {1, 2} & set(seen) and _fits(seen, _SCENARIO) and _is_name(first[5]):
         return "scenario"
     return "unknown"
+
+
+def check_ids(track_ids: NDArray[np.int64], record: str) -> None:
+    """Refuse a record of which two tracks that are ever valid share an id: one would overwrite the other.
+
+    Raises:
+        RecordError: naming the id.
+    """
+    ids, counts = np.unique(track_ids, return_counts=True)
+    if (counts > 1).any():
+        raise RecordError(f"{record}: {counts.max()} tracks have the id {ids[counts.argmax()]}.")
 
 
 def name_of(code: int, names: tuple[str, ...], otherwise: str) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dataset_platform.kernels.driving.protos.projections_pb2 import ScenarioMap, ScenarioMotion
 from dataset_platform.kernels.driving.record_frames import RecordFrames
-from dataset_platform.kernels.driving.record_types import RecordError
+from dataset_platform.kernels.driving.record_types import RecordError, check_ids
 
 _MAX_SECONDS = 1e9  # longer than any log; keeps microseconds within 64 bits
 _STATE_FIELDS = {
@@ -56,6 +56,8 @@ def frames_of(payload: bytes) -> RecordFrames:
     lane_states = [list(state.lane_states) for state in scenario.dynamic_map_states]
     lane_states += [[] for _ in range(steps - len(lane_states))]
     ids = agents["track_id"]
+    met = agents["valid"].reshape(steps, tracks).any(axis=0)
+    check_ids(ids[:tracks][met], f"Scenario {scenario.scenario_id}")
     return RecordFrames(
         scenario_id=scenario.scenario_id,
         record_type="scenario",

@@ -33,6 +33,8 @@ class Annotation:
         edits: values by question of the form.
         source_id: the record's own id, or "".
         skipped: why it is no annotation: skipped, a draft, discarded, or not answered at all.
+        unknown: questions that were answered but that no form of ours asks.
+        text: the whole trace in words, where the record has it beside the trace.
     """
 
     format: str
@@ -45,6 +47,8 @@ class Annotation:
     edits: Mapping[str, Any] = field(default_factory=dict)
     source_id: str = ""
     skipped: str | None = None
+    unknown: tuple[str, ...] = ()
+    text: str | None = None
 
 
 class UnknownForm(ValueError):
@@ -60,14 +64,18 @@ def annotations_of(record: Any) -> list[Annotation]:
     if not isinstance(record, Mapping):
         raise UnknownForm("the record is not a JSON object")
     try:
-        if "fields" in record and ("responses" in record or any(k.endswith(".responses") for k in record)):
-            return list(_argilla(record)) or [_unanswered("argilla", record.get("metadata"), record)]
-        if "data" in record and ("annotations" in record or "completions" in record):
+        # flattened, the fields and the metadata lie at the top; who has not answered has only suggestions there
+        flattened = any(k.endswith((".responses", ".suggestion")) for k in record)
+        if flattened or ("fields" in record and "responses" in record):
+            return list(_argilla(record)) or [_unanswered("argilla", record.get("metadata") or record, record)]
+        if "data" in record and any(k in record for k in ("annotations", "completions", "predictions")):
             return list(_label_studio(record)) or [_unanswered("label_studio", record["data"], record)]
         if "annotation_id" in record and "annotator" in record and "lead_time" in record:
             return [_label_studio_min(record)]
         return [_line(record)]
-    except (AttributeError, KeyError, IndexError, TypeError) as error:
+    except UnknownForm:
+        raise
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise UnknownForm(f"a part of the record is not as its form has it: {error!r}") from None
 
 
@@ -92,12 +100,13 @@ def _line(record: Mapping[str, Any]) -> Annotation:
         trace_id=_id(record.get("trace_id") or (trace or {}).get("trace_id")),
         frame_id=_id(record.get("frame_id") or (trace or {}).get("frame_id")),
         source_id=_id(record.get("id")) or "",
+        text=record["text"] if isinstance(record.get("text"), str) else None,
         **given,
     )
 
 
 def _argilla(record: Mapping[str, Any]) -> Iterator[Annotation]:
-    known = record.get("metadata") or {}
+    known = record.get("metadata") or record
     for user, (values, state) in _argilla_users(record).items():
         skipped = state if state in ("discarded", "draft", "pending") else None
         yield Annotation(
@@ -128,9 +137,12 @@ def _argilla_users(record: Mapping[str, Any]) -> dict[str, tuple[dict[str, Any],
             for answer in answers or ():
                 put(answer.get("user_id"), question, answer.get("value"), answer.get("status"))
     for name in (n for n in record if n.endswith(".responses")):  # flattened
-        people = record.get(f"{name}.users") or [None] * len(record[name] or ())
-        states = record.get(f"{name}.status") or [None] * len(people)
-        for value, user, state in zip(record[name] or (), people, states, strict=True):
+        given = record[name] or ()
+        people = record.get(f"{name}.users") or [None] * len(given)
+        states = record.get(f"{name}.status") or [None] * len(given)
+        if not len(given) == len(people) == len(states):
+            raise UnknownForm(f"{name} has {len(given)} answers of {len(people)} users in {len(states)} states")
+        for value, user, state in zip(given, people, states, strict=True):
             put(user, name.removesuffix(".responses"), value, state)
     return users
 
@@ -140,9 +152,9 @@ def _label_studio(record: Mapping[str, Any]) -> Iterator[Annotation]:
         values: dict[str, Any] = {}
         for region in annotation.get("result") or ():
             value = region.get("value") or {}
-            values[region.get("from_name")] = next(
-                (v for k, v in value.items() if k in ("choices", "text", "number")), None
-            )
+            answer = next((v for k, v in value.items() if k in ("choices", "text", "number")), value or None)
+            if region.get("from_name") is not None:  # relations between regions have none
+                values[region["from_name"]] = answer
         by = annotation.get("completed_by")
         yield Annotation(
             format="label_studio",
@@ -184,9 +196,10 @@ def _task(known: Mapping[str, Any], own_id: Any) -> dict[str, Any]:
 
 def _answers(values: Mapping[str, Any]) -> dict[str, Any]:
     """Edits, whole trace and verdict of a form's values; what was left blank says nothing."""
-    plain = {n: _first(v) for n, v in values.items() if n in _QUESTIONS}
+    plain = {n: _only(v) for n, v in values.items()}
     given = {n: v for n, v in plain.items() if v is not None and v != ""}
     found: dict[str, Any] = {"edits": {n: v for n, v in given.items() if n in PLACES}}
+    found["unknown"] = tuple(sorted(str(n) for n in given if n not in _QUESTIONS))
     if WHOLE in given:
         found["trace"] = _json(given[WHOLE])
     if VERDICT in given:
@@ -194,8 +207,9 @@ def _answers(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _first(value: Any) -> Any:
-    return (value[0] if value else None) if isinstance(value, list) else value
+def _only(value: Any) -> Any:
+    """What a list of one holds; of several answers to one question none may be chosen."""
+    return (value[0] if value else None) if isinstance(value, list) and len(value) < 2 else value
 
 
 def _json(value: Any) -> Mapping[str, Any] | None:

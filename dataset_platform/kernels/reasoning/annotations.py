@@ -144,6 +144,10 @@ def _complete(a: Annotation, generated: Generated | None) -> tuple[CoTTrace, str
         raise _Rejected("not_submitted", a.skipped)
     if a.status is not None and a.status not in (*VERDICTS, "written"):
         raise _Rejected("unknown_status", f"status is {a.status!r}, none of {', '.join((*VERDICTS, 'written'))}")
+    if a.unknown and a.status != "rejected":
+        raise _Rejected(
+            "unknown_edit", f"answers what no form asks: {', '.join(a.unknown)}; known are {', '.join(PLACES)}"
+        )
     table = orjson.loads(generated.trace) if generated else None
     shown = dict(a.seen) if a.seen is not None else table
     whole = dict(a.trace) if a.trace is not None else None
@@ -163,8 +167,25 @@ def _complete(a: Annotation, generated: Generated | None) -> tuple[CoTTrace, str
         return trace, "rejected"
     if before is None:
         return trace, "written"
-    changed = trace.model_dump(exclude={"trace_id"}) != before.model_dump(exclude={"trace_id"})
-    return trace, a.status if a.status == "written" and changed else "corrected" if changed else "accepted"
+    if trace.model_dump(exclude={"trace_id"}) != before.model_dump(exclude={"trace_id"}):
+        return trace, "written" if a.status == "written" else "corrected"
+    _hold_accepted(a, before)
+    return trace, "accepted"
+
+
+def _hold_accepted(a: Annotation, shown: CoTTrace) -> None:
+    """An annotation that changes nothing must say that the trace is right, else a correction may have been lost.
+
+    Raises:
+        _Rejected: it says that something was corrected, or nothing at all.
+    """
+    if a.text is not None and a.text != shown.text():
+        raise _Rejected("unknown_edit", "its text is not that of its trace, which is as it was shown; edit the trace")
+    if a.status in ("corrected", "written") or (a.status is None and a.edits):
+        said = "its answers" if a.status is None else f"status {a.status}"
+        raise _Rejected("nothing_corrected", f"{said}, but the trace is as it was shown")
+    if a.status is None:
+        raise _Rejected("not_submitted", "no verdict, and the trace is as it was shown")
 
 
 def _edited(trace: Mapping[str, Any], edits: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,16 +194,8 @@ def _edited(trace: Mapping[str, Any], edits: Mapping[str, Any]) -> dict[str, Any
         level, name = PLACES[question]
         if not isinstance(edited.get(level), dict):
             raise _Rejected("invalid_trace", f"{level} is missing")
-        edited[level][name] = float(value) if name == "confidence" and _is_number(value) else value
+        edited[level][name] = value
     return edited
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _valid(value: Mapping[str, Any]) -> CoTTrace:
@@ -210,8 +223,11 @@ def _annotation_id(a: Annotation, item: _Item) -> str:
     """Frame, annotator and source record; of a record without an id of its own, its content."""
     frame = a.frame_id or (a.trace or {}).get("frame_id") or a.trace_id or ""
     parts = (a.trace, a.edits, a.status, a.skipped, None if frame else [item.file, item.offset])
-    content = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
-    source = a.source_id or xxhash.xxh3_128_hexdigest(content.encode())
+    try:
+        content = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # orjson reads deeper nesting than it writes
+        content = f"{item.file}\0{item.offset}".encode("utf-8", "surrogatepass")
+    source = a.source_id or xxhash.xxh3_128_hexdigest(content)
     return xxhash.xxh3_128_hexdigest(f"{frame}\0{a.annotator}\0{a.format}\0{source}".encode("utf-8", "surrogatepass"))
 
 

@@ -86,9 +86,11 @@ class Detection:
 
 
 def worse(metric: str, before: float | None, after: float | None) -> bool:
-    """Whether a figure got worse, or, of displacements, changed."""
-    if before is None or after is None:
-        return after is not None and before is None
+    """Whether a figure got worse, or, of displacements, changed; one that was not judged before is below its best."""
+    if after is None:
+        return False
+    if before is None:
+        return after > STEADY if metric in LESS_IS_BETTER | EITHER_WAY else after < 1 - STEADY
     if metric in EITHER_WAY:
         return abs(after - before) > STEADY_M
     return after - before > STEADY if metric in LESS_IS_BETTER else before - after > STEADY

@@ -70,16 +70,21 @@ TASKS = {
         "driver does, between 0 and 1."
     ),
 }
+PICTURE = " The picture is from the car's front camera: it may add to the text, never to the fields."
+REPAIR = "Your answer does not agree with the facts:"
+REPAIRED = "Write the whole level again, mended, as JSON of the same schema."
+MOST_PROBLEMS = 20
 
 
 def fingerprint() -> str:
-    """Hash of all words and schemas that a model is given."""
+    """Hash of all words and schemas that a model is given, and of what shapes the text of a scene."""
     parts = [
         SYSTEM,
         *(TASKS[level] for level in LEVELS),
         *(schema_of(level) for level in LEVELS),
-        FULL_AGENTS,
-        PATH_STEP_M,
+        *(PICTURE, REPAIR, REPAIRED, MOST_PROBLEMS, FACTS, PATH, ABOVE, TASK),
+        *(FULL_AGENTS, _BRIEF, _RISKS, PATH_STEP_M, PATH_M),
+        *(LANES_NEAR_M, LANES_AHEAD_M, LANE_STEP_M, MOST_LANES),
     ]
     return xxhash.xxh3_64_hexdigest(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS))[:8]
 
@@ -103,18 +108,13 @@ def level_prompt(level: str, scene: str, above: Mapping[str, Any], picture: bool
         above: accepted levels above as JSON values, in their order.
         picture: whether the front camera's picture goes with the message.
     """
-    seen = (
-        ""
-        if not picture
-        else " The picture is from the car's front camera: it may add to the text, never to the fields."
-    )
-    return f"{scene}\n\n{ABOVE}\n{_dumps(dict(above))}\n\n{TASK}\n{TASKS[level]}{seen}"
+    return f"{scene}\n\n{ABOVE}\n{_dumps(dict(above))}\n\n{TASK}\n{TASKS[level]}{PICTURE if picture else ''}"
 
 
 def repair_prompt(problems: list[str]) -> str:
     """The user message after a level that does not hold."""
-    listed = "\n".join(f"- {p}" for p in problems[:20])
-    return f"Your answer does not agree with the facts:\n{listed}\nWrite the whole level again, mended, as JSON of the same schema."
+    listed = "\n".join(f"- {p}" for p in problems[:MOST_PROBLEMS])
+    return f"{REPAIR}\n{listed}\n{REPAIRED}"
 
 
 def facts_json(facts: Facts) -> dict[str, dict[str, Any]]:

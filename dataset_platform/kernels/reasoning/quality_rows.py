@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from dataset_platform.contracts.reasoning import CotQuality, CotTraces, Keyframes
+from dataset_platform.contracts.reasoning import CotQuality
 from dataset_platform.kernels.reasoning.settings import QualityConfig
 
 TRACE_COLUMNS = (
@@ -18,17 +18,12 @@ KEYFRAME_COLUMNS = ("facts", "view", "future")
 NOT_JUDGED = "not run"
 
 
-def input_schema() -> pa.Schema:
-    """What the kernel takes: columns of the trace, then of its keyframe, null where there is none any more."""
-    traces, keyframes = CotTraces.data_schema(), Keyframes.data_schema()
-    fields = [traces.field(n) for n in TRACE_COLUMNS] + [
-        keyframes.field(n).with_nullable(True) for n in KEYFRAME_COLUMNS
-    ]
-    return pa.schema([*fields, pa.field("judge", pa.string())]).remove_metadata()
-
-
 def quality_rows(config: QualityConfig) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The kernel: each trace held against its keyframe; a trace without one, or that cannot be read, is rejected."""
+    """The kernel: each trace held against its keyframe.
+
+    Rejected are traces without a keyframe (``keyframe_gone``), those that cannot be read (``trace_not_valid``) and those
+    on which a metric failed (``not_measured``, with the cause).
+    """
     schema = CotQuality.labelled_schema().remove_metadata()
 
     def kernel(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -55,8 +50,15 @@ def _row(row: dict[str, Any], config: QualityConfig) -> dict[str, Any]:
         first = e.errors()[0]
         where = ".".join(str(p) for p in first["loc"])
         return own | {"reason": "trace_not_valid", "detail": f"{where}: {first['msg']}"}
-    facts, view = Facts.of_rows(row["facts"]), PlanView.of_json(row["view"])
-    quality = evaluate(trace, facts, view, LoggedFuture.of_json(row["future"]))
+    facts, view, future = (
+        Facts.of_rows(row["facts"]),
+        PlanView.of_json(row["view"]),
+        LoggedFuture.of_json(row["future"]),
+    )
+    try:
+        quality = evaluate(trace, facts, view, future)
+    except Exception as e:  # numbers of a trace are a model's or a person's: one trace must not cost the day
+        return own | {"reason": "not_measured", "detail": f"{type(e).__name__}: {e}"[:500]}
     failed = failed_metrics(quality.metrics, config)
     return own | {
         "metrics": [{"metric": name, "value": value} for name, value in quality.metrics.items()],

@@ -40,7 +40,7 @@ from dataset_platform.kernels.reasoning.trace import (
 )
 from dataset_platform.kernels.reasoning.view import PlanView
 
-RULES_VERSION = "rules-1"
+RULES_VERSION = "rules-2"
 MOST_AGENTS = 10
 NEAR_M = 30.0
 PREDICTED_S = 3.0
@@ -176,7 +176,7 @@ def _assess(facts: Facts, chosen: tuple[int, ...], decision: Decision) -> Situat
         overall_risk=cast(RiskBand, facts.word("scene", "risk") or "low"),
         constraints=_constraints(facts, decision),
     )
-    return level.model_copy(update={"text": wording.assessment_text(level, _types(facts))})
+    return level.model_copy(update={"text": wording.assessment_text(level, facts)})
 
 
 def _constraints(facts: Facts, decision: Decision) -> tuple[Constraint, ...]:
@@ -196,7 +196,7 @@ def _constraints(facts: Facts, decision: Decision) -> tuple[Constraint, ...]:
 
 def _predict(facts: Facts, chosen: tuple[int, ...]) -> BehaviorPrediction:
     predictions = tuple(p for agent in chosen for p in _hypotheses(facts, agent))
-    return BehaviorPrediction(text=wording.prediction_text(predictions, _types(facts)), predictions=predictions)
+    return BehaviorPrediction(text=wording.prediction_text(predictions, facts), predictions=predictions)
 
 
 def _hypotheses(facts: Facts, agent: int) -> tuple[AgentPrediction, ...]:
@@ -238,10 +238,6 @@ def _justify(decision: Decision, facts: Facts, view: PlanView) -> Justification:
     confidence = confidence_of(facts, decision, view)
     text = wording.justification_text(decision, decision.causes, others, confidence, facts)
     return Justification(text=text, causes=decision.causes, alternatives=others, confidence=confidence)
-
-
-def _types(facts: Facts) -> dict[int, str]:
-    return {agent: facts.word(f"agent:{agent}", "type") or "" for agent in facts.agent_ids}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -180,7 +180,7 @@ class CoTTrace(_Model):
     trace_id: str
     frame_id: str
     scenario_id: str
-    step: int
+    step: int = Field(ge=0, lt=2**63)
     scene_description: SceneDescription
     situation_assessment: SituationAssessment
     behavior_prediction: BehaviorPrediction

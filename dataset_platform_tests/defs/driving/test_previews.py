@@ -59,6 +59,18 @@ def test_traces_show_routes_texts_and_figures(filled) -> None:
     assert "> Justification: " in shown["traces"].value
 
 
+def test_routes_count_what_the_rows_say(filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    show, tables = filled
+    drawn: dict[str, dict[str, int]] = {}
+    monkeypatch.setattr(previews, "bars", lambda counts, title: drawn.update({title: dict(counts)}))
+    shown = show(CotTraces, [previews.routes])
+    rows = tables[CotTraces].to_pylist()
+    assert drawn["traces by writer and route"] == Counter(f"{r['generator']}, {r['route']}" for r in rows)
+    assert drawn["decisions"] == Counter(f"{r['longitudinal']}, {r['lateral'].replace('_', ' ')}" for r in rows)
+    assert drawn["stated risk"] == Counter(r["overall_risk"] for r in rows)
+    assert shown["cost_usd"] == pytest.approx(sum(r["cost_usd"] or 0.0 for r in rows))
+
+
 def test_days_without_rows_show_nothing(filled) -> None:
     show, _ = filled
     assert show(GoldFeatures, previews.GOLD_SHOWS, "2026-01-06") == {}

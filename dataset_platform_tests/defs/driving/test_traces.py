@@ -11,17 +11,23 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from dataset_platform.config import PlatformConfig
 from dataset_platform.contracts import CameraImages, CotAnnotations, CotTraces, Keyframes
+from dataset_platform.defs.driving import judging
 from dataset_platform.defs.driving.annotation_previews import agreement_report
+from dataset_platform.defs.driving.front_pictures import FrontPictures
 from dataset_platform.defs.driving.traces import read_keyframes
 from dataset_platform.defs.metadata import Published
 from dataset_platform.errors import ConfigError, EngineError, StateError
+from dataset_platform.kernels.reasoning import level_checks
 from dataset_platform.lake import cot_exports, receipts
+from dataset_platform.lake.tables import LakeTable
 from dataset_platform_tests.defs.driving.trace_stage import ANNOTATIONS, TRACES, day_of, keyframe_rows, make, put
 from dataset_platform_tests.kernels.reasoning.llm_scene import DAY, keyframes
 from dataset_platform_tests.llm.fault_server import serving
@@ -104,12 +110,82 @@ def test_what_decides_the_rows_is_in_the_receipt(lake, monkeypatch):
     rules = make(TRACES, day_of(DAY)).receipt
     monkeypatch.setenv("DATASET_PLATFORM_LLM", "simulated")
     hybrid = make(TRACES, day_of(DAY, configured(generator="hybrid", cheap="llm", cheap_model="simulated"))).receipt
-    assert {"driving/keyframes", "rules", "validators"} == rules.inputs.keys()
+    assert {"driving/keyframes", "rules", "validators", "annotate_sample"} == rules.inputs.keys()
     assert {"prompts", "model", "cheap_model"} <= hybrid.inputs.keys() and hybrid.inputs[
         "model"
     ] == "simulated:simulated"
     assert rules.config_hash != hybrid.config_hash
     assert {r["simulated"] for r in rows_of(CotTraces, DAY)} == {True}
+
+
+def test_other_checks_and_another_sample_make_the_day_again(lake, monkeypatch):
+    """Days that hold the same rows are not left as they are when what was exported with them is decided otherwise."""
+    first = make(TRACES, day_of(DAY)).receipt
+    sampled = PlatformConfig.model_validate({"driving": {"quality": {"annotate_sample": 3}}})
+    second = make(TRACES, day_of(DAY, sampled)).receipt
+    assert first.inputs["annotate_sample"] == "50" and second.inputs["annotate_sample"] == "3"
+    monkeypatch.setitem(level_checks.TOLERANCE, "m", 2.0)
+    third = make(TRACES, day_of(DAY, sampled)).receipt
+    assert third.inputs["validators"] != second.inputs["validators"] == first.inputs["validators"]
+
+
+def test_parts_that_a_killed_run_left_are_no_part_of_a_version(lake):
+    make(TRACES, day_of(DAY))
+    [version] = cot_exports.index(str(lake / "artifacts")).values()
+    folder = lake / "artifacts/driving/cot_traces" / version
+    [part] = folder.iterdir()
+    (folder / "part-00007.parquet").write_bytes(part.read_bytes())
+    make(TRACES, day_of(DAY))
+    assert [p.name for p in folder.iterdir()] == [part.name] and len(exported(lake)) == len(FRAMES)
+
+
+def test_a_day_without_pictures_opens_none(lake, monkeypatch):
+    own = {"frame_id": "f:1", "scenario_id": "s", "camera_name": "front", "image": b"x", "size_bytes": 1}
+    put(CameraImages, LATER, [own | {"checksum": "b" * 64, "file": "f", "offset": 0, "length": 1}])
+    dataset = LakeTable.dataset
+
+    def no_pictures(table, *given):
+        assert table.contract is not CameraImages, "the table of pictures was opened"
+        return dataset(table, *given)
+
+    monkeypatch.setattr(LakeTable, "dataset", no_pictures)
+    assert {f.picture for f in read_keyframes(day_of(DAY), pictures=True)} == {None}
+    put(CameraImages, DAY, [])
+    assert {f.picture for f in read_keyframes(day_of(DAY), pictures=True)} == {None}
+    with pytest.raises(AssertionError, match="opened"):
+        FrontPictures.of_day(day_of(LATER))
+
+
+def test_images_of_other_row_groups_are_not_read(tmp_path):
+    """They cannot be: their bytes are spoiled, and reading them fails."""
+    draw = random.Random(3)
+    rows = [{"frame_id": f"f:{n}", "camera_name": "front", "image": draw.randbytes(500)} for n in range(8)]
+    path = tmp_path / "images.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=2, compression="zstd")
+    spoilt = pq.ParquetFile(path).metadata.row_group(2).column(2)
+    begin = spoilt.dictionary_page_offset or spoilt.data_page_offset
+    body = bytearray(path.read_bytes())
+    body[begin : begin + spoilt.total_compressed_size] = bytes(spoilt.total_compressed_size)
+    path.write_bytes(body)
+    pictures = FrontPictures(list(ds.dataset(path).get_fragments()))
+    assert pictures.of(["f:7", "f:0", "nobody:1"]) == {"f:0": rows[0]["image"], "f:7": rows[7]["image"]}
+    assert pictures.of([]) == {}
+    with pytest.raises(OSError):
+        pictures.of(["f:4"])
+
+
+def test_verdicts_are_written_as_they_come(lake, monkeypatch, tmp_path):
+    make(TRACES, day_of(DAY))
+    assert not judging.judged(day_of(DAY), str(tmp_path / "none")) and not (tmp_path / "none").exists()
+    monkeypatch.setenv("DATASET_PLATFORM_LLM", "simulated")
+    monkeypatch.setattr(judging, "WRITE_ROWS", 5)
+    config = PlatformConfig.model_validate({"driving": {"quality": {"judge": True}}})
+    assert judging.judged(day_of(DAY, config), str(tmp_path / "judge"))
+    [path] = (tmp_path / "judge").iterdir()
+    assert pq.ParquetFile(path).num_row_groups == 3
+    found = pq.read_table(path).to_pylist()
+    assert {r["trace_id"] for r in found} == {f.trace_id for f in FRAMES} and len(found) == len(FRAMES)
+    assert {r["judge"] for r in found} == {"not run: the model is simulated"}
 
 
 def test_a_day_without_any_answer_is_no_success(lake, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import random
 from typing import Any
@@ -211,7 +212,27 @@ def test_a_file_that_is_not_there_is_quarantined_and_the_others_are_read() -> No
     kept, _, broken, tallies = parted(run(bronze_frames(BronzeConfig(), there), ["a", "b"]))
     assert len(kept) == 6
     assert [(row["file"], row["tally"]) for row in tallies] == [("a", 1), ("b", 6)]
-    assert "file cannot be read" in broken[0]["error"]
+    assert "file cannot be opened" in broken[0]["error"]
+
+
+def test_a_connection_that_breaks_in_mid_file_is_no_quarantine_but_the_tasks_error() -> None:
+    class Breaking(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 0:
+                raise ConnectionResetError("reset by peer")
+            return super().read(20)
+
+    content = tfrecord(small_records.example(), small_records.example("e2"))
+    kernel = bronze_frames(BronzeConfig(), lambda path: (Breaking(content), len(content)))
+    with pytest.raises(ConnectionResetError):
+        run(kernel)
+
+
+def test_tracks_that_share_an_id_are_quarantined() -> None:
+    message = small_records.scenario()
+    message.tracks[1].id = message.tracks[0].id
+    _, _, broken, _ = parted(frames(message.SerializeToString(), small_records.example()))
+    assert [row["error"] for row in broken] == [f"Scenario 5c: 2 tracks have the id {message.tracks[0].id}."]
 
 
 def test_rows_do_not_depend_on_the_size_of_batches_and_fit_the_contract() -> None:

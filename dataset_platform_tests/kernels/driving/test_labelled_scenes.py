@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from dataset_platform.contracts.driving import GoldFeatures, SilverFrames
@@ -131,3 +132,18 @@ def test_a_scene_of_which_nothing_can_be_told_is_rejected_row_by_row(
     assert rows.column("reason").to_pylist() == ["no_features"] * STEPS
     assert rows.column("detail").to_pylist() == ["no lane is a line."] * STEPS
     assert rows.column("file").to_pylist() == ["b.tfrecord"] * STEPS
+
+
+def test_steps_that_only_an_older_version_has_are_rejected_and_seen_by_nobody(frames: pa.Table, road: pa.Table) -> None:
+    older = frames.filter(pc.greater_equal(frames.column("step"), 6))
+    older = older.set_column(
+        older.schema.get_field_index("record_checksum"), "record_checksum", pa.array(["0" * 32] * 2, pa.string())
+    )
+    older = older.set_column(older.schema.get_field_index("file"), "file", pa.array(["a.tfrecord"] * 2, pa.string()))
+    newer = frames.filter(pc.less(frames.column("step"), 6))
+    mixed = label_features(FeatureConfig())(pa.concat_tables([older, newer]), road)
+    alone = label_features(FeatureConfig())(newer, road)
+    rejected = mixed.filter(pc.is_valid(mixed.column("reason")))
+    assert set(rejected.column("reason").to_pylist()) == {"older_version"}
+    assert sorted(rejected.column("step").to_pylist()) == [6, 7]
+    assert mixed.filter(pc.is_null(mixed.column("reason"))).to_pylist() == alone.to_pylist()

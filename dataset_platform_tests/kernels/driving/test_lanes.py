@@ -101,3 +101,11 @@ def test_shape_of_the_positions_is_kept() -> None:
     network = LaneNetwork(RoadMap((STRAIGHT,)))
     found = network.match(np.full((3, 4), 50.0), np.zeros((3, 4)), np.zeros((3, 4)))
     assert found.lane.shape == found.confidence.shape == (3, 4)
+
+
+def test_one_stray_point_far_away_costs_nothing() -> None:
+    stray = MapFeature(9, "lane", "surface_street", np.array([[0, 30, 0], [50, 30, 0], [1e9, 1e9, 0], [60, 30, 0.0]]))
+    network, found, ids = _match([STRAIGHT, stray], [50, 25], [0.5, 30.2], [0, 0])
+    assert ids == [1, 9]
+    held = sum(a.nbytes for a in vars(network).values() if isinstance(a, np.ndarray))
+    assert held < 1e6

@@ -70,7 +70,7 @@ def test_what_was_not_generated_is_written_and_has_no_agreement():
 
 
 def test_the_trace_of_a_frame_is_found_without_its_id():
-    record = plain(TRACES[2])
+    record = plain(TRACES[2]) | {"status": "accepted"}
     del record["trace_id"]
     [row] = read(lines(record))
     assert row["trace_id"] == TRACES[2].trace_id and row["status"] == "accepted"
@@ -132,6 +132,42 @@ def test_argilla_comes_back():
     assert rows[3]["reason"] == "not_submitted" and rows[3]["frame_id"] == TRACES[1].frame_id
 
 
+def flattened(record: dict[str, Any], status: str) -> dict[str, Any]:
+    """The record as ``to_list(flatten=True)`` of Argilla 2 gives it."""
+    flat = {k: v for k, v in record.items() if k not in ("fields", "metadata", "responses", "suggestions", "vectors")}
+    flat |= record["fields"] | record["metadata"] | {"status": "completed"}
+    for question, answers in record["responses"].items():
+        flat[f"{question}.responses"] = [a["value"] for a in answers]
+        flat[f"{question}.responses.users"] = [a["user_id"] for a in answers]
+        flat[f"{question}.responses.status"] = [status for _ in answers]
+    for question, suggestion in record["suggestions"].items():
+        flat |= {f"{question}.suggestion{end}": suggestion[k] for end, k in SUGGESTED.items()}
+    return flat
+
+
+SUGGESTED = {"": "value", ".score": "score", ".agent": "agent"}
+
+
+def test_flattened_argilla_is_no_plain_line():
+    answers = {"u1": {"verdict": "corrected", "longitudinal": "stop"}, "u2": {"verdict": "rejected"}}
+    record = flattened(argilla(TASKS[0], answers), "submitted")
+    draft = flattened(argilla(TASKS[1], {"u1": {"verdict": "accepted"}}), "draft")
+    unanswered = flattened(argilla(TASKS[2], {}), "")
+    normalised = {**unanswered, **{k: None for k in record if ".responses" in k}}
+    assert "fields" not in record and record["trace"] and record["text"]
+    rows = read({"export.json": orjson.dumps([record, draft, unanswered, normalised])})
+    assert [(r["annotator"], r["status"] or r["reason"]) for r in rows] == [
+        ("u1", "corrected"),
+        ("u2", "rejected"),
+        ("u1", "not_submitted"),
+        ("unnamed", "not_submitted"),
+        ("unnamed", "not_submitted"),
+    ]
+    assert {r["format"] for r in rows} == {"argilla"}
+    assert [r["frame_id"] for r in rows[2:]] == [TRACES[n].frame_id for n in (1, 2, 2)]
+    assert CoTTrace.model_validate_json(rows[0]["trace"]).trajectory_plan.longitudinal == "stop"
+
+
 def test_argilla_in_its_other_shapes():
     record = argilla(TASKS[0], {})
     old = record | {
@@ -145,11 +181,7 @@ def test_argilla_in_its_other_shapes():
             {"user_id": "u3", "status": "draft", "values": None},
         ]
     }
-    flat = {k: v for k, v in record.items() if k != "responses"} | {
-        "verdict.responses": ["accepted"],
-        "verdict.responses.users": ["u9"],
-        "verdict.responses.status": ["submitted"],
-    }
+    flat = flattened(argilla(TASKS[0], {"u9": {"verdict": "accepted"}}), status="submitted")
     rows = read(lines(old, flat))
     assert [(r["annotator"], r["status"], r["reason"]) for r in rows] == [
         ("u1", "corrected", None),
@@ -184,6 +216,61 @@ def test_label_studio_comes_back():
     assert CoTTrace.model_validate_json(rows[2]["trace"]).scene_description.vehicle_count == 4
 
 
+def test_corrections_that_got_lost_are_not_taken_for_acceptance():
+    task, trace = TASKS[0], plain(TRACES[0])
+    renamed = argilla(task, {"u1": {"verdict": "accepted", "speed_action": "stop"}})
+    records = [
+        (task, "not_submitted", "no verdict"),
+        (task | {"annotator": "ada"}, "not_submitted", "no verdict"),
+        (forms.argilla_record(task), "not_submitted", "not answered"),
+        (forms.label_studio_task(task), "not_submitted", "not answered"),
+        (task | {"annotator": "ada", "text": task["text"] + " More."}, "unknown_edit", "its text"),
+        (task | {"edits": {"longitudnal": "stop"}}, "unknown_edit", "longitudnal"),
+        (renamed, "unknown_edit", "speed_action"),
+        (label_studio(task, {"verdict": "accepted", "plan": "stop"}), "unknown_edit", "plan"),
+        (argilla(task, {"u1": {"verdict": "corrected", "comment": "too fast"}}), "nothing_corrected", "corrected"),
+        (label_studio(task, {"verdict": "corrected", **forms.answers(trace)}), "nothing_corrected", "corrected"),
+        (label_studio(task, forms.answers(trace)), "nothing_corrected", "its answers"),
+        ({"trace": trace, "status": "corrected"}, "nothing_corrected", "corrected"),
+        ({"trace": trace, "status": "written"}, "nothing_corrected", "written"),
+    ]
+    rows = read(lines(*(record for record, _, _ in records)))
+    assert [(r["reason"], r["status"]) for r in rows] == [(reason, None) for _, reason, _ in records]
+    for row, (_, _, said) in zip(rows, records, strict=True):
+        assert said in row["detail"]
+
+
+def test_a_rejection_needs_no_known_answers_and_a_change_no_verdict():
+    changed = plain(TRACES[0])
+    changed["trajectory_plan"]["longitudinal"] = "stop"
+    rejected = argilla(TASKS[0], {"u1": {"verdict": "rejected", "why": "all wrong"}})
+    accepted = TASKS[0] | {"status": "accepted", "annotator": "ada"}
+    rows = read(lines(rejected, TASKS[0] | {"trace": changed}, accepted))
+    assert [r["status"] for r in rows] == ["rejected", "corrected", "accepted"]
+
+
+def test_records_that_would_break_a_day_are_rows():
+    flat = flattened(argilla(TASKS[0], {"u1": {"verdict": "accepted"}, "u2": {"verdict": "accepted"}}), "submitted")
+    deep: Any = "end"
+    for _ in range(400):
+        deep = [deep]
+    records = [
+        (flat | {"verdict.responses.users": ["u1"]}, "unknown_form", "2 answers of 1 users"),
+        (flat | {"verdict.responses.status": []}, None, None),
+        (flat | {"verdict.responses.status": ["submitted"] * 3}, "unknown_form", "in 3 states"),
+        ({"trace": plain(TRACES[0]) | {"step": 2**63}}, "invalid_trace", "step"),
+        ({"trace": plain(TRACES[0]) | {"step": -1}}, "invalid_trace", "step"),
+    ]
+    content = [orjson.dumps(record) for record, _, _ in records]
+    content.append(json.dumps({"trace_id": TRACES[0].trace_id, "edits": {"scene_description_text": deep}}).encode())
+    rows = read({"a.jsonl": b"\n".join(content)})
+    assert rows[-1]["reason"] == "invalid_trace"
+    by_place = {r["offset"]: r for r in rows}
+    assert len(by_place) == len(content)
+    for row, (_, reason, said) in zip(by_place.values(), records, strict=False):
+        assert row["reason"] == reason and (said is None or said in row["detail"])
+
+
 def test_label_studio_in_its_short_form():
     task = forms.label_studio_task(TASKS[0])["data"]
     short = {
@@ -212,7 +299,8 @@ def test_the_plain_task_comes_back_with_edits():
         ([1, 2], "unknown_form", "not a JSON object"),
         ({"hello": 1}, "unknown_form", "neither a trace"),
         ({"fields": {}, "responses": {"verdict": 3}}, "unknown_form", "not as its form has it"),
-        ({"trace": "no json"}, "unknown_form", "not JSON"),
+        ({"trace": "no json"}, "unknown_form", "a trace in the record is not JSON"),
+        ({"edits": [1]}, "unknown_form", "edits is not a JSON object"),
         ({"status": "accepted", "frame_id": "nobody:1"}, "no_trace", "no generated trace"),
         ({"trace": plain(TRACES[0]), "status": "fine"}, "unknown_status", "'fine'"),
         ({"trace": plain(TRACES[0]), "frame_id": "other:3"}, "other_frame", "other:3"),
@@ -223,9 +311,9 @@ def test_the_plain_task_comes_back_with_edits():
     ],
 )
 def test_what_cannot_be_used_is_rejected_by_name(record, reason, said):
-    rows = read(lines(record, plain(TRACES[5])))
+    rows = read(lines(record, plain(TRACES[5]) | {"status": "accepted"}))
     assert (rows[0]["reason"], rows[1]["reason"]) == (reason, None)
-    assert said in rows[0]["detail"]
+    assert said in rows[0]["detail"] and "UnknownForm" not in rows[0]["detail"]
 
 
 def test_broken_bytes_are_quarantined_and_the_rest_is_read():

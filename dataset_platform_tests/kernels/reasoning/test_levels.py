@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
 import pytest
 
-from dataset_platform.kernels.reasoning.levels import LevelError, in_sector, parse, schema_of, validate_level
+from dataset_platform.kernels.reasoning.level_checks import (
+    TOLERANCE,
+    checks_version,
+    failing_levels,
+    in_sector,
+    validate_level,
+)
+from dataset_platform.kernels.reasoning.levels import LevelError, parse, schema_of
+from dataset_platform.kernels.reasoning.quality.evaluate import evaluate
 from dataset_platform.kernels.reasoning.rule_traces import KeyframeInput, write
-from dataset_platform.kernels.reasoning.trace import LEVEL_MODELS, LEVELS
+from dataset_platform.kernels.reasoning.trace import LEVEL_MODELS, LEVELS, CoTTrace
 from dataset_platform.llm.backends.openai_wire import is_strict
 from dataset_platform_tests.kernels.reasoning.llm_scene import LANE, SIGNAL, keyframe, keyframes
 
@@ -107,8 +116,15 @@ EXPECTED = {"agent_id": 7, "behavior": "keep_speed", "probability": 0.7, "x_3s_m
         ("behavior_prediction", {"predictions": [{**EXPECTED, "agent_id": 9}]}, "no agent 9"),
         ("behavior_prediction", {"predictions": [EXPECTED, {**EXPECTED, "behavior": "decelerate"}]}, "add up to 1.40"),
         ("behavior_prediction", {"predictions": [{**EXPECTED, "x_3s_m": 300.0}]}, "cannot move more"),
+        ("scene_description", {"agents": []}, "agents is empty"),
+        ("situation_assessment", {"risks": []}, "risks is empty"),
+        ("behavior_prediction", {"predictions": []}, "predictions is empty"),
+        ("behavior_prediction", {"text": "Fine."}, "whole sentences"),
+        ("trajectory_plan", {"text": "Go on."}, "whole sentences"),
+        ("behavior_prediction", {"predictions": [{**EXPECTED, "probability": 0.5}] * 2}, "given twice"),
         ("justification", {"alternatives": []}, "at least one other action"),
-        ("justification", {"causes": []}, "name what causes it"),
+        ("justification", {"causes": [{"kind": "free_road"}]}, f"the signal {SIGNAL} limits the car"),
+        ("justification", {"causes": []}, "name what causes the plan"),
         ("justification", {"causes": [{"kind": "lead_vehicle", "agent_id": 9, "feature_id": None}]}, "no agent 9"),
         ("justification", {"causes": [{"kind": "signal", "agent_id": None, "feature_id": 9}]}, "crosswalk 9"),
         ("justification", {"causes": [{"kind": "signal", "agent_id": None, "feature_id": None}]}, "must name"),
@@ -117,6 +133,50 @@ EXPECTED = {"agent_id": 7, "behavior": "keep_speed", "probability": 0.7, "x_3s_m
 def test_each_field_is_held_against_the_facts(level, fields, said):
     found = problems(level, changed(level, **fields))
     assert any(said in p for p in found), found
+
+
+WHOLE = {"level_completeness", "probabilities_valid"}
+LACKING = [
+    ("scene_description", {"agents": []}),
+    ("situation_assessment", {"risks": []}),
+    ("behavior_prediction", {"predictions": []}),
+    ("behavior_prediction", {"predictions": [{**EXPECTED, "probability": 0.5}] * 2}),
+    ("behavior_prediction", {"predictions": [{**EXPECTED, "probability": p, "x_3s_m": 40 + p} for p in (0.5, 0.6)]}),
+    ("behavior_prediction", {"predictions": [{**EXPECTED, "probability": p, "x_3s_m": 40 + p} for p in (0.5, 0.4)]}),
+    *((level, {"text": "So be"}) for level in LEVELS),
+    ("justification", {"causes": []}),
+]
+
+
+@pytest.mark.parametrize("speed", [0.0, 8.0])
+@pytest.mark.parametrize(("level", "fields"), LACKING)
+def test_a_level_that_would_break_a_floor_of_the_day_is_not_accepted(level, fields, speed):
+    """Those whose floor is 1: one accepted trace without them fails its whole day. Also where the plan is to maintain."""
+    frame = keyframe(3, ego_speed=speed, lead=(30.0, speed))
+    levels = written(frame)
+    levels[level] |= fields
+    trace = CoTTrace(trace_id="", frame_id="", scenario_id="", step=0, **levels)
+    metrics = evaluate(trace, frame.facts, frame.view, None).metrics
+    assert any(metrics[m] < 1.0 for m in WHOLE), "the case breaks no floor"
+    assert problems(level, levels[level], frame)
+    assert f"fields:{level}" in failing_levels(trace, frame.facts, frame.view)
+
+
+def test_one_behaviour_alone_may_leave_the_rest_unsaid():
+    assert problems("behavior_prediction", changed("behavior_prediction", predictions=[EXPECTED])) == []
+
+
+def test_without_agents_the_levels_need_name_none():
+    empty = keyframe(4, lead=None)
+    bare = replace(empty, facts=empty.facts.without("agent:21"))
+    for level, value in written(bare).items():
+        assert not [p for p in problems(level, value, bare) if "empty" in p]
+
+
+def test_other_tolerances_are_other_checks(monkeypatch):
+    before = checks_version()
+    monkeypatch.setitem(TOLERANCE, "m", 2.0)
+    assert checks_version() != before
 
 
 def bent(at: int, **fields: float) -> dict[str, Any]:

@@ -97,3 +97,20 @@ def test_other_words_are_another_version(monkeypatch):
     monkeypatch.setitem(prompts.TASKS, "justification", "Say why.")
     assert prompts.fingerprint() != before
     assert prompts.prompt_version().startswith(f"{prompts.PROMPT_VERSION}-")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REPAIR", "No:"),
+        ("REPAIRED", "Again."),
+        ("PICTURE", " See."),
+        ("PATH_M", 60.0),
+        ("MOST_LANES", 2),
+        ("FACTS", "F"),
+    ],
+)
+def test_whatever_shapes_a_prompt_is_in_its_fingerprint(monkeypatch, name, value):
+    before = prompts.fingerprint()
+    monkeypatch.setattr(prompts, name, value)
+    assert prompts.fingerprint() != before

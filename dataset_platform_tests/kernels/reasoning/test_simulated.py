@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from dataset_platform.kernels.reasoning import prompts
-from dataset_platform.kernels.reasoning.levels import parse, schema_of, validate_level
+from dataset_platform.kernels.reasoning.level_checks import validate_level
+from dataset_platform.kernels.reasoning.levels import parse, schema_of
 from dataset_platform.kernels.reasoning.simulated import PREFIX, answer
 from dataset_platform.kernels.reasoning.trace import LEVELS
 from dataset_platform.llm.backends.simulated import respond

@@ -10,7 +10,7 @@ from dataset_platform.kernels.reasoning.quality.consistency import likeliest
 from dataset_platform.kernels.reasoning.quality.justification import AGENT_CAUSES, SLOWING
 from dataset_platform.kernels.reasoning.quality.ledger import shown
 from dataset_platform.kernels.reasoning.quality.wording import PROBABILITY
-from dataset_platform.kernels.reasoning.trace import AgentPrediction, Cause, CoTTrace
+from dataset_platform.kernels.reasoning.trace import AgentPrediction, Cause, CauseKind, CoTTrace
 
 UNKNOWN_ID = 987_654
 THINGS = ("signal", "stop_sign")
@@ -58,21 +58,32 @@ def _ghost_cause(case: Case) -> CoTTrace | None:
 
 
 def _idle_cause(case: Case) -> CoTTrace | None:
-    """An agent that changes nothing is cited beside a single cause, or beside none that could be taken away."""
+    """An agent that limits nothing is cited as one cause more, as what it is; beside true causes too."""
     from dataset_platform.kernels.reasoning.planner import decide
 
     causes = case.trace.justification.causes
-    if any(c.kind != "free_road" for c in causes):
-        return None
-    base = decide(case.facts).actions
+    base = decide(case.facts)
+    limiting = {limit.subject for limit in base.limits} | {f"agent:{c.agent_id}" for c in causes}
     for agent_id in case.facts.agent_ids:
         subject = f"agent:{agent_id}"
-        if case.facts.word(subject, "type") != "vehicle" or case.facts.word(subject, "relation") == "lead":
+        kind = _cause_kind(case, subject)
+        if kind is None or subject in limiting:
             continue
-        if decide(case.facts, without=frozenset({subject})).actions == base:
-            idle = Cause(kind="crossing_traffic", agent_id=agent_id)
-            return with_level(case.trace, "justification", causes=(*causes, idle))
+        idle = Cause(kind=kind, agent_id=agent_id)
+        return with_level(case.trace, "justification", causes=(*causes, idle))
     return None
+
+
+def _cause_kind(case: Case, subject: str) -> CauseKind | None:
+    """As what an agent could be cited."""
+    kind, relation = case.facts.word(subject, "type"), case.facts.word(subject, "relation")
+    if kind == "pedestrian":
+        return "pedestrian"
+    if kind == "cyclist":
+        return "cyclist"
+    if kind != "vehicle":
+        return None
+    return "lead_vehicle" if relation == "lead" else "crossing_traffic" if relation == "crossing" else None
 
 
 def _flip_action(case: Case) -> CoTTrace | None:
@@ -200,14 +211,14 @@ REASONS = (
         "a change of lane is stated that is not driven",
         ("meta_action_agreement", "cause_entails"),
         _flip_action,
-        ("maneuver_accuracy", "no_orphan_decision"),
+        ("maneuver_accuracy", "no_orphan_decision", "contradiction_rate"),
     ),
     Mutation(
         "other_maneuver",
         "a change of lane is stated, and the log's driver made none",
         ("maneuver_accuracy", "meta_action_agreement", "cause_entails"),
         _other_maneuver,
-        ("no_orphan_decision",),
+        ("no_orphan_decision", "contradiction_rate"),
     ),
     Mutation(
         "drop_alternatives", "no alternative", ("alternative_present",), _drop_alternatives, ("alternative_rejection_true",)

@@ -16,6 +16,7 @@ TOLERANCES = {
     "deg": (5.0, 0.0),
     "s": (0.3, 0.1),
     "count": (0.0, 0.0),
+    "at_most": (0.0, 0.0),
 }
 """Half width and share of the fact within which a number counts as the fact, by unit."""
 SIGNLESS = ("longitudinal", "lateral", "bearing", "relative_heading", "heading_change", "turn", "acceleration")
@@ -31,7 +32,8 @@ class Claim:
         subjects, quantities: what it may be said of, likeliest first; one each when a field states it.
         value, unit: converted to the units of the facts; share for percentages and probabilities.
         span: where it stands in the text, the unit included; None for fields.
-        own: times the trace speaks of beforehand (in 3 s), probabilities: judged by the trace itself.
+        own: times the trace speaks of beforehand (in 3 s), probabilities: judged by the trace itself first.
+        half_step: half of the last decimal stated, in the units of the facts.
     """
 
     level: str
@@ -43,11 +45,19 @@ class Claim:
     shown: str
     span: tuple[int, int] | None = None
     own: bool = False
+    half_step: float = 0.05
+
+    @property
+    def named(self) -> bool:
+        """Whether a text names the quantity, so that the number can be of nothing else."""
+        return self.span is not None and len(self.quantities) == 1
 
 
 def within(value: float, fact: float, unit: str) -> bool:
-    """Whether a stated number is the fact within the tolerance of its unit."""
+    """Whether a stated number is the fact within the tolerance of its unit; counts of some of all need not be all."""
     absolute, relative = TOLERANCES[unit]
+    if unit == "at_most":
+        return value <= fact
     return abs(value - fact) <= max(absolute, relative * abs(fact)) + 1e-9
 
 
@@ -72,7 +82,11 @@ def field_claims(trace: CoTTrace) -> Iterator[Claim]:
     def stated(level: str, place: str, subject: str, quantity: str, value: float | None, unit: str) -> Iterator[Claim]:
         if value is not None:
             words = f"{subject} {quantity.replace('_', ' ')}"
-            yield Claim(level, place, (subject,), (quantity,), float(value), unit, f"{words} {value:g} {unit}")
+            decimals = len(f"{value:.6g}".partition(".")[2])
+            yield Claim(
+                *(level, place, (subject,), (quantity,), float(value), unit, f"{words} {value:g} {unit}"),
+                half_step=0.5 * 10.0**-decimals,
+            )
 
     one = "scene_description"
     yield from stated(one, "ego_speed_mps", "ego", "speed", scene.ego_speed_mps, "mps")

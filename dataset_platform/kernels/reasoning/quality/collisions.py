@@ -131,9 +131,12 @@ def _kind(trajectory: Trajectory, view: PlanView, others: Others, row: int, step
 
 
 def _speed(others: Others, row: int, step: int) -> float:
-    before = max(step - 1, 0)
-    moved = np.hypot(others.x_m[row, step] - others.x_m[row, before], others.y_m[row, step] - others.y_m[row, before])
-    return float(np.nan_to_num(moved) / STEP_S)
+    """From the step before, or to the next one where the agent is first seen here; NaN where it is seen only once."""
+    x, y = others.x_m[row], others.y_m[row]
+    for a, b in ((step - 1, step), (step, step + 1)):
+        if a >= 0 and b < len(x) and np.isfinite(x[[a, b]]).all():
+            return float(np.hypot(x[b] - x[a], y[b] - y[a]) / STEP_S)
+    return float("nan")
 
 
 def least_ttc(trajectory: Trajectory, view: PlanView, others: Others) -> tuple[float, int | None]:

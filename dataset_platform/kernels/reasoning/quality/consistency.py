@@ -15,6 +15,8 @@ from dataset_platform.kernels.reasoning.quality.claims import Claim, resolve, wi
 from dataset_platform.kernels.reasoning.quality.collisions import ego_boxes
 from dataset_platform.kernels.reasoning.quality.grounding import STATE_CLASS
 from dataset_platform.kernels.reasoning.quality.ledger import Ledger
+from dataset_platform.kernels.reasoning.quality.manners import agrees as agrees_with
+from dataset_platform.kernels.reasoning.quality.manners import stated_actions
 from dataset_platform.kernels.reasoning.quality.motion import Trajectory
 from dataset_platform.kernels.reasoning.quality.wording import light_claims
 from dataset_platform.kernels.reasoning.trace import LEVELS, AgentPrediction, CoTTrace
@@ -78,6 +80,7 @@ def _judge_contradictions(ledger: Ledger, trace: CoTTrace, claims: list[Claim], 
     for claim in claims:
         if (
             claim.own
+            or claim.unit == "at_most"
             or not claim.subjects
             or (claim.span and claim.level in ("behavior_prediction", "trajectory_plan"))
         ):
@@ -97,6 +100,7 @@ def _judge_contradictions(ledger: Ledger, trace: CoTTrace, claims: list[Claim], 
         shown = ", ".join(f"{v:.4g} in {p}" for v, p in zip(values, entry.places, strict=True))
         ledger.judge(metric, entry.places[-1].split(".")[0], f"{subject} {quantity}", shown, values[0], agree)
     _judge_light_words(ledger, trace, facts)
+    _judge_action_words(ledger, trace)
     records = ledger.records(metric)
     ledger.metrics[metric] = sum(not c["passed"] for c in records) / len(records) if records else None
 
@@ -119,6 +123,15 @@ def _judge_light_words(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
                 stated[0],
                 len(set(stated)) == 1,
             )
+
+
+def _judge_action_words(ledger: Ledger, trace: CoTTrace) -> None:
+    """What the texts of levels 4 and 5 say the ego does is the action that level 4 states."""
+    stated = trace.trajectory_plan.longitudinal, trace.trajectory_plan.lateral
+    for level in ("trajectory_plan", "justification"):
+        for action in stated_actions(getattr(trace, level).text):
+            fits = agrees_with(action.name, *stated)
+            ledger.judge("contradiction_rate", level, action.words, action.name, " ".join(stated), fits)
 
 
 def _judge_action(ledger: Ledger, trace: CoTTrace, plan: Trajectory | None) -> None:

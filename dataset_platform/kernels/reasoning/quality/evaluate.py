@@ -24,22 +24,34 @@ LEAST: dict[str, float] = {
     "lane_accuracy": 1.0,
     "kinematic_pass": 1.0,
     "comfort_pass": 1.0,
+    "no_collision_constant_velocity": 1.0,
+    "min_ttc_pass": 1.0,
     "on_road": 1.0,
     "wrong_way_pass": 1.0,
     "overspeed_pass": 1.0,
     "red_light_pass": 1.0,
     "waypoint_timing_pass": 1.0,
-    "risk_band_within_one": 0.9,
+    "risk_band_exact": 0.9,
+    "risk_band_within_one": 1.0,
     "meta_action_agreement": 1.0,
+    "plan_respects_predictions": 1.0,
     "probabilities_valid": 1.0,
     "level_completeness": 1.0,
     "critical_agent_recall": 0.6,
     "road_control_recall": 0.5,
     "alternative_present": 1.0,
+    "alternative_rejection_true": 1.0,
     "cause_exists": 1.0,
+    "cause_entails": 0.6,
+    "counterfactual_cause": 1.0,
+    "counterfactual_others": 1.0,
     "no_orphan_decision": 1.0,
 }
-"""Metrics that need no future, with the least value at which a single trace is let through."""
+"""Metrics that need no future, with the least value at which a single trace is let through.
+
+Of causes that hold the ego back together, one need not do so alone; any other share below one is a defect that the trace
+can be written again without. Times to collision are those at constant velocity while no future is given.
+"""
 MOST: dict[str, float] = {"contradiction_rate": 0.0, "redundancy": 0.1}
 """The same for metrics of which less is better."""
 VALIDATORS = (*LEAST, *MOST)

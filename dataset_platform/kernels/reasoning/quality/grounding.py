@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from math import hypot
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dataset_platform.contracts.driving_types import SIGNAL_STATES
 from dataset_platform.kernels.reasoning.facts import Facts
 from dataset_platform.kernels.reasoning.quality.claims import Claim, field_claims, resolve, within
 from dataset_platform.kernels.reasoning.quality.ledger import Ledger
+from dataset_platform.kernels.reasoning.quality.manners import AROUND, beside, stated_directions
 from dataset_platform.kernels.reasoning.quality.wording import (
     agent_references,
     lane_references,
@@ -22,12 +24,14 @@ from dataset_platform.kernels.reasoning.quality.wording import (
 from dataset_platform.kernels.reasoning.trace import LEVELS, CoTTrace
 from dataset_platform.kernels.reasoning.view import LoggedFuture, PlanView
 
+Floats = NDArray[np.float64]
 REASONING = ("scene_description", "situation_assessment", "justification")
 """Levels that may only speak of what is known now."""
 PREDICTED_S = 3.0
-LEAK_TIMES_S = (1.0, 2.0, 3.0, 5.0, 8.0)
-LEAK_TOLERANCES = {"m": 0.06, "mps": 0.06}
-SECTORS = ("ahead", "ahead_left", "left", "behind_left", "behind", "behind_right", "right", "ahead_right")
+MOST_LEAK_SLACK = 0.06
+"""Half width of a stated number of the future, whatever its decimals: of 7 m/s, not every speed from 6.5 to 7.5."""
+STORED_SLACK = 2e-3
+"""Futures are stored to the thousandth."""
 SECTOR_SLACK_DEG = 5.0
 STATE_CLASS = {s: next((c for c in ("stop", "caution", "go") if s.endswith(c)), "unknown") for s in SIGNAL_STATES}
 
@@ -52,7 +56,7 @@ def judge_grounding(
     _judge_lights(ledger, trace, facts)
     _judge_lanes(ledger, trace, facts, view)
     if future is not None:
-        _judge_leaks(ledger, trace, [c for c in unmatched if c.level in REASONING], facts, future)
+        _judge_leaks(ledger, [c for c in unmatched if c.level in REASONING], future)
     ledger.none(("light_state_accuracy", "lane_accuracy", "future_leak"))
     return claims
 
@@ -91,7 +95,7 @@ def own_values(trace: CoTTrace) -> dict[str, tuple[OwnValue, ...]]:
 def _judge_number(ledger: Ledger, claim: Claim, facts: Facts, own: dict[str, tuple[OwnValue, ...]]) -> bool:
     metric = "number_groundedness"
     stated = f"{claim.value:.4g} {claim.unit}"
-    fact = None if claim.own else resolve(claim, facts)
+    fact = resolve(claim, facts)
     if fact is not None:
         subject, quantity, value = fact
         return ledger.judge(metric, claim.level, claim.shown, stated, f"{subject} {quantity} {value:.4g}", True)
@@ -105,7 +109,11 @@ def _judge_number(ledger: Ledger, claim: Claim, facts: Facts, own: dict[str, tup
 
 
 def _is_own(claim: Claim, own: OwnValue) -> bool:
-    if claim.unit != own.unit or (own.subject.startswith("agent:") and own.subject not in claim.subjects):
+    if (
+        claim.unit != own.unit
+        or claim.named
+        or (own.subject.startswith("agent:") and own.subject not in claim.subjects)
+    ):
         return False
     if own.subject == "ego" and all(s.startswith("agent:") for s in claim.subjects):
         return False
@@ -123,6 +131,11 @@ def _judge_agents(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
         ledger.judge(
             "agent_reference_precision", level, claim, " ".join([str(agent_id), *wanted.values()]), found, passed
         )
+    for said in stated_directions(trace.scene_description.text):
+        sector = facts.word(said.subject, "sector")
+        if sector is not None:
+            fits_in = beside(said.sector, sector)
+            ledger.judge("agent_reference_precision", "scene_description", said.words, said.sector, sector, fits_in)
     for level in LEVELS:
         for kind, words in unnamed_agents(getattr(trace, level).text):
             there = _some(facts, kind)
@@ -169,7 +182,7 @@ def fits(facts: Facts, subject: str, quantity: str, word: str) -> bool:
     bearing = facts.value(subject, "bearing")
     if quantity != "sector" or bearing is None:
         return False
-    apart = abs((bearing - 45.0 * SECTORS.index(word) + 180) % 360 - 180)
+    apart = abs((bearing - 45.0 * AROUND.index(word) + 180) % 360 - 180)
     return apart <= 22.5 + SECTOR_SLACK_DEG
 
 
@@ -213,64 +226,48 @@ def _judge_lanes(ledger: Ledger, trace: CoTTrace, facts: Facts, view: PlanView) 
     ledger.share(metric)
 
 
-def _judge_leaks(ledger: Ledger, trace: CoTTrace, unmatched: list[Claim], facts: Facts, future: LoggedFuture) -> None:
-    """Claims of the reasoning levels that no fact supports but a value of the logged future does, to the decimal."""
+def _judge_leaks(ledger: Ledger, unmatched: list[Claim], future: LoggedFuture) -> None:
+    """Claims of the reasoning levels that no fact supports but a value of the logged future does, to the decimal.
+
+    A light that is stated otherwise than it is now is a misreading, whatever it shows later.
+    """
     metric = "future_leak"
     for claim in unmatched:
         hit = leaked(claim, future)
         if hit is not None:
             found = f"{hit[0]} {hit[1]:.4g} later in the log"
             ledger.judge(metric, claim.level, claim.shown, claim.value, found, False)
-    for level in REASONING:
-        for subject, state, words, _ in light_claims(getattr(trace, level).text, facts):
-            _judge_light_leak(ledger, level, subject, state, words, facts, future)
-    signal = trace.scene_description.signal
-    if signal is not None:
-        subject = f"signal:{signal.lane_id}"
-        _judge_light_leak(ledger, "scene_description", subject, STATE_CLASS[signal.state], signal.state, facts, future)
     leaks = len(ledger.records(metric))
-    reasoned = sum(
-        c["level"] in REASONING for c in ledger.claims if c["metric"] in ("number_groundedness", "light_state_accuracy")
-    )
+    reasoned = sum(c["level"] in REASONING for c in ledger.records("number_groundedness"))
     ledger.metrics[metric] = leaks / max(reasoned, leaks, 1)
 
 
 def leaked(claim: Claim, future: LoggedFuture) -> tuple[str, float] | None:
-    """Subject and value of the logged future, at ``LEAK_TIMES_S``, that a number states to the decimal."""
-    if claim.unit not in LEAK_TOLERANCES:
+    """Subject and value of the logged future, at any step after now, that a number states to its last decimal."""
+    if claim.unit not in ("m", "mps"):
         return None
-    t = future.times_s
-    steps = [int(np.argmin(np.abs(t - at))) for at in LEAK_TIMES_S if at <= t[-1] + 0.05]
+    slack = min(claim.half_step, MOST_LEAK_SLACK) + STORED_SLACK
     for subject in claim.subjects:
-        for value in _future_values(subject, claim.unit, future, steps):
-            if abs(abs(claim.value) - value) <= LEAK_TOLERANCES[claim.unit]:
-                return subject, value
+        values = _future_values(subject, claim.unit, future)
+        hits = np.flatnonzero(np.abs(abs(claim.value) - values) <= slack)
+        if len(hits):
+            return subject, float(values[hits[0]])
     return None
 
 
-def _future_values(subject: str, unit: str, future: LoggedFuture, steps: list[int]) -> list[float]:
+def _future_values(subject: str, unit: str, future: LoggedFuture) -> Floats:
+    """Speeds and distances of a subject at all steps after now: of agents from the ego, of the ego what it travelled."""
+    later = future.times_s > 0
     if subject == "ego":
-        return [float(v) for v in future.speed_mps[steps]] if unit == "mps" else []
-    if not subject.startswith("agent:"):
-        return []
-    rows = np.flatnonzero(future.agent_id == int(subject[6:]))
+        travelled = np.r_[0.0, np.cumsum(np.hypot(np.diff(future.x_m), np.diff(future.y_m)))]
+        values = future.speed_mps if unit == "mps" else travelled
+        return np.asarray(values[later], dtype=np.float64)
+    rows = np.flatnonzero(future.agent_id == int(subject[6:])) if subject.startswith("agent:") else np.zeros(0, int)
     if not len(rows):
-        return []
+        return np.zeros(0)
     x, y = future.agents_x_m[rows[0]], future.agents_y_m[rows[0]]
     if unit == "m":
         values = np.hypot(x - future.x_m, y - future.y_m)
     else:
         values = np.hypot(np.gradient(x, future.times_s), np.gradient(y, future.times_s))
-    return [float(v) for v in values[steps] if np.isfinite(v)]
-
-
-def _judge_light_leak(
-    ledger: Ledger, level: str, subject: str, state: str | None, words: str, facts: Facts, future: LoggedFuture
-) -> None:
-    known = facts.word(subject, "state")
-    if known is None or STATE_CLASS[known] == state:
-        return
-    rows = np.flatnonzero(future.signal_lane_id == int(subject.split(":")[1]))
-    later = {STATE_CLASS[SIGNAL_STATES[int(c)]] for c in future.signal_state[rows].ravel() if c >= 0}
-    if state in later:
-        ledger.judge("future_leak", level, words, state, f"{subject} {state} later in the log", False)
+    return np.asarray(values[later & np.isfinite(values)], dtype=np.float64)

@@ -45,8 +45,10 @@ def _found(cause: Cause, facts: Facts) -> str | None:
 
     subject = subject_of(cause) or ""
     if cause.kind in AGENT_CAUSES:
-        kind = facts.word(subject, "type")
-        return kind if kind in AGENT_CAUSES[cause.kind] else None
+        kind, relation = facts.word(subject, "type"), facts.word(subject, "relation")
+        crosses = relation == "crossing" or facts.value(subject, "conflict_distance") is not None
+        part = {"lead_vehicle": relation == "lead", "crossing_traffic": crosses}.get(cause.kind, True)
+        return kind if kind in AGENT_CAUSES[cause.kind] and part else None
     if cause.kind == "signal":
         return facts.word(subject, "state")
     if cause.kind == "speed_limit":
@@ -82,7 +84,8 @@ def _judge_entailment(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
 
 
 def _judge_counterfactuals(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
-    """A cause that matters only together with the others cited (a red light behind a stopped lead) matters."""
+    """A cause that matters only together with the others cited (a red light behind a stopped lead) matters, if it would
+    do alone."""
     from dataset_platform.kernels.reasoning.planner import decide, subject_of
 
     base = decide(facts)
@@ -90,7 +93,7 @@ def _judge_counterfactuals(ledger: Ledger, trace: CoTTrace, facts: Facts) -> Non
     cited = {s: c for c in trace.justification.causes if (s := subject_of(c)) is not None and _found(c, facts)}
     for subject, cause in cited.items():
         after, claim = decide(facts, without=frozenset({subject})).actions, f"without {subject}, cited as {cause.kind}"
-        if after == chosen and len(cited) > 1:
+        if after == chosen and len(cited) > 1 and _suffices(facts, subject, chosen):
             after, claim = decide(facts, without=frozenset(cited)).actions, f"{claim}, and the other causes"
         ledger.judge("counterfactual_cause", LEVEL, claim, "another decision", " ".join(after), after != chosen)
     ledger.share("counterfactual_cause")
@@ -101,6 +104,17 @@ def _judge_counterfactuals(ledger: Ledger, trace: CoTTrace, facts: Facts) -> Non
         claim = f"without {subject}, not cited"
         ledger.judge("counterfactual_others", LEVEL, claim, " ".join(chosen), " ".join(after), after == chosen)
     ledger.share("counterfactual_others")
+
+
+def _suffices(facts: Facts, subject: str, chosen: tuple[str, str]) -> bool:
+    """Whether a cause alone, with the posted limit or without, makes the planner act as it does, and a free road not."""
+    from dataset_platform.kernels.reasoning.planner import decide
+
+    for known in (frozenset[str](), frozenset({"ego"})):
+        free, held = decide(facts, only=known), decide(facts, only=known | {subject})
+        if _same_along(chosen[0], held.longitudinal) and not _same_along(chosen[0], free.longitudinal):
+            return True
+    return False
 
 
 def _judge_orphans(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:

@@ -54,8 +54,8 @@ PLURALS = {
 LIGHT_WORDS = {"red": "stop", "yellow": "caution", "amber": "caution", "green": "go"}
 _KIND = "|".join(TYPE_WORDS)
 _UNIT = "|".join(re.escape(u) for u in sorted(UNITS, key=len, reverse=True))
-AGENT = re.compile(rf"\b({_KIND})s?\s+(?:no\.?\s*|number\s+|id\s+|#)?(\d+)\b", re.I)
-MORE_IDS = re.compile(r"\s*(?:,|and|or|, and)\s+(\d+)\b(?!\s*(?:\.\d|" + _UNIT + r")(?!\w))")
+AGENT = re.compile(rf"\b({_KIND})s?\s+(?:no\.?\s*|number\s+|id\s+|#)?(\d{{1,18}})\d*\b", re.I)
+MORE_IDS = re.compile(r"\s*(?:,|and|or|, and)\s+(\d{1,18})\d*\b(?!\s*(?:\.\d|" + _UNIT + r")(?!\w))")
 NUMBER = re.compile(rf"(?<![\w.:#])([-−+]?\d+(?:\.\d+)?)\s?-?({_UNIT})(?![\w²^/])", re.I)
 COUNT = re.compile(
     rf"\b(\d+|{'|'.join(WORDS)})\s+(?:\w+\s+)?({'|'.join((*PLURALS, *TYPE_WORDS))})\b(?!\s+(?:#|id\b|no\b|\d))", re.I
@@ -65,13 +65,20 @@ BEFOREHAND = re.compile(
     r"(?:\b(?:in|within|over|after|for|next|coming|by|at t)\s*=?\s*(?:the\s+|about\s+|next\s+|coming\s+|another\s+)*|±\s*|\+)$",
     re.I,
 )
+EGO = re.compile(
+    r"\b(?:ego|we|us|i|our|own)\b|\bthe (?:automated|autonomous|self-driving) (?:car|vehicle)\b(?!\s*#?\d)"
+    r"|\bthe (?:car|vehicle) itself\b"
+    r"|\bthe car\b(?!\s*(?:(?:#|no\b|id\b|number\b)?\s*\d|(?:ahead|in|behind|before|beside|next|on|to|at|that|which|from|coming)\b))",
+    re.I,
+)
+"""Words for the ego; "the car" is the ego's own unless an id, a place or a clause tells it from it."""
 SUBJECTS = (
     (re.compile(r"\b(?:signals?|lights?|arrow)\b(?:[^.;]{0,30}?\blane\s+(\d+))?", re.I), "signal"),
     (re.compile(r"\bstop (?:line|point)s?\b(?:[^.;]{0,30}?\blane\s+(\d+))?", re.I), "signal"),
     (re.compile(r"\bstop signs?\b(?:\s+#?(\d+))?", re.I), "stop_sign"),
     (re.compile(r"\bcrosswalks?\b(?:\s+#?(\d+))?", re.I), "crosswalk"),
     (re.compile(r"\b(?:path|route|bend|curve)\b", re.I), "path"),
-    (re.compile(r"\b(?:ego|we|us|i|our|own)\b", re.I), "ego"),
+    (EGO, "ego"),
     (re.compile(r"\b(?:the|a) (?:lead|leading)(?: vehicle| car)?\b(?!\s*(?:vehicle|car)?\s*#?\d)", re.I), "lead"),
 )
 QUANTITIES = {
@@ -84,15 +91,30 @@ QUANTITIES = {
     "s": ("ttc", "thw", "conflict_time", "conflict_until"),
     "deg": ("bearing", "relative_heading", "heading_change", "turn"),
 }
-LIMIT = re.compile(r"\b(?:limit|posted|allowed)\b", re.I)
-KEYWORDS = (
-    (re.compile(r"\bclos(?:ing|es)\b|\bapproach", re.I), "closing_speed"),
-    (re.compile(r"\bgap\b|\bbumper", re.I), "gap"),
-    (re.compile(r"\bheadway\b|\bthw\b", re.I), "thw"),
-    (re.compile(r"\bcollision\b|\bttc\b", re.I), "ttc"),
-    (re.compile(r"\bdrac\b|\bto avoid\b|\bneeds?\b", re.I), "drac"),
-    (re.compile(r"\boffset\b|\bfrom the (?:lane's )?cent", re.I), "lane_offset"),
+NAMES = (
+    (re.compile(r"\bclos(?:ing|es) (?:at|speed|in at|rate)\b", re.I), "closing_speed"),
+    (re.compile(r"\bgap\b", re.I), "gap"),
+    (re.compile(r"\bheadway\b|\bthw\b|\btime gap\b", re.I), "thw"),
+    (re.compile(r"\b(?:time[- ])?to[- ]collision\b|\bttc\b", re.I), "ttc"),
+    (re.compile(r"\bdrac\b|\bdeceleration needed\b", re.I), "drac"),
+    (re.compile(r"\boffset\b", re.I), "lane_offset"),
+    (re.compile(r"\b(?:speed )?limit\b|\bposted\b|\ballowed\b|\bzone\b", re.I), "speed_limit"),
 )
+"""Names of quantities: a number beside one is a number of it, and of nothing else."""
+HINTS = (
+    (re.compile(r"\bclos(?:ing|es)\b|\bapproach", re.I), "closing_speed"),
+    (re.compile(r"\bbumper", re.I), "gap"),
+    (re.compile(r"\bcollision\b", re.I), "ttc"),
+    (re.compile(r"\bto avoid\b|\bneeds?\b", re.I), "drac"),
+    (re.compile(r"\bfrom the (?:lane's )?cent", re.I), "lane_offset"),
+)
+"""Words near a number that make a quantity the likeliest of its unit."""
+FOLLOWS = re.compile(r"\s*-?(?:(?:of|the|in|time|speed|posted)\s+){0,2}")
+PLACE_AFTER = re.compile(
+    r"\s+(?:(?:is|are|stands?|drives?|waits?)\s+)?(?:in|on|to|at|ahead|behind|beside|near|within|with|that|who|which|\w+ing)\b",
+    re.I,
+)
+PLACE_BEFORE = re.compile(r"\b(?:left|right|ahead|behind|front|lanes?|crosswalk|beside|among)\b", re.I)
 LIGHT = re.compile(
     r"\b(?:(red|yellow|amber|green)\s+(?:\w+\s+)?(?:arrow|light|signal)s?"
     r"|(?:signal|light|arrow)[^.;]{0,40}?\s(?:is|shows|are|stays|reads|=)\s+(?:an?\s+|now\s+|currently\s+|at\s+)*(red|yellow|amber|green))\b",
@@ -103,7 +125,7 @@ UNNAMED = re.compile(
     rf"\b(?:an?|the|some|another)\s+(?:(?!lead)\w+\s+)?({_KIND})s?\b(?!\s+(?:#|id\b|no\b|number\b)?\s*\d)", re.I
 )
 LEAD = re.compile(r"\b(?:the|a) lead(?:ing)? (?:vehicle|car|truck|bus)\b(?!\s*#?\d)", re.I)
-LANE = re.compile(r"\blanes?\s+#?(\d+)\b", re.I)
+LANE = re.compile(r"\blanes?\s+#?(\d{1,18})\d*\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -130,10 +152,10 @@ def agent_references(text: str) -> Iterator[Reference]:
     """Agents that a text names by type and id; ``vehicles 3, 5 and 8`` names three."""
     for match in AGENT.finditer(text):
         kind, end = TYPE_WORDS[match[1].lower()], match.end()
-        yield Reference(f"agent:{match[2]}", kind, match.start(), end)
+        yield Reference(f"agent:{int(match[2])}", kind, match.start(), end)
         plural = text[match.start() + len(match[1])].lower() == "s"
         while plural and (more := MORE_IDS.match(text, end)):
-            yield Reference(f"agent:{more[1]}", kind, more.start(1), more.end())
+            yield Reference(f"agent:{int(more[1])}", kind, more.start(1), more.end())
             end = more.end()
 
 
@@ -145,9 +167,10 @@ def unnamed_agents(text: str) -> Iterator[tuple[str, str]]:
             continue
         for match in LEAD.finditer(sentence):
             yield "lead", match[0]
+        egos = [m.span() for m in EGO.finditer(sentence)]
         for match in UNNAMED.finditer(sentence):
             kind = TYPE_WORDS[match[1].lower()]
-            if kind != "agent":
+            if kind != "agent" and not any(a < match.end() and match.start() < b for a, b in egos):
                 yield kind, match[0]
 
 
@@ -174,6 +197,7 @@ def number_claims(level: str, text: str, facts: Facts) -> Iterator[Claim]:
         sentence = text[start:end]
         named = references(sentence, facts)
         taken = [(r.start, r.end) for r in named]
+        told = 0
         for match in NUMBER.finditer(sentence):
             unit, factor = UNITS[match[2].lower()]
             value = float(match[1].replace("−", "-")) * factor
@@ -184,13 +208,15 @@ def number_claims(level: str, text: str, facts: Facts) -> Iterator[Claim]:
                 level,
                 "text",
                 subjects,
-                _quantities(unit, sentence, match.start(), match.end()),
+                _quantities(unit, sentence, told, match.start(), match.end()),
                 value,
                 unit,
                 _shown(sentence, match),
                 span,
                 own,
+                0.5 * 10.0 ** -len(match[1].partition(".")[2]) * factor,
             )
+            told = match.end()
         for match in COUNT.finditer(sentence):
             if any(a <= match.start() < b for a, b in taken):
                 continue
@@ -200,7 +226,10 @@ def number_claims(level: str, text: str, facts: Facts) -> Iterator[Claim]:
                 continue
             value = float(word) if word.isdigit() else WORDS[word]
             span = (start + match.start(), start + match.end())
-            yield Claim(level, "text", ("scene",), (f"{kind}_count",), value, "count", match[0], span)
+            # of those in one place, or of one sort, there are at most as many as of all
+            some = len(match[0].split()) > 2 or PLACE_AFTER.match(sentence, match.end())
+            unit = "at_most" if some or PLACE_BEFORE.search(sentence[: match.start()]) else "count"
+            yield Claim(level, "text", ("scene",), (f"{kind}_count",), value, unit, match[0], span)
         for match in PROBABILITY.finditer(sentence):
             span = (start + match.start(1), start + match.end(1))
             yield Claim(
@@ -237,13 +266,22 @@ def _subjects(named: list[Reference], at: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def _quantities(unit: str, sentence: str, start: int, end: int) -> tuple[str, ...]:
+def _quantities(unit: str, sentence: str, told: int, start: int, end: int) -> tuple[str, ...]:
+    """What a number may be of, likeliest first; one quantity where it is named between the number before, which ends at
+    ``told``, and this one, or right behind it."""
     likely = QUANTITIES.get(unit, ())
+    possible = (*likely, "speed_limit") if unit == "mps" else likely
+    before = sentence[told:start].rpartition(",")[2]
+    named = [(m.start(), q) for pattern, q in NAMES if q in possible for m in pattern.finditer(before)]
+    if named:
+        return (max(named)[1],)
+    gap = FOLLOWS.match(sentence, end)
+    behind = [q for pattern, q in NAMES if q in possible and pattern.match(sentence, gap.end() if gap else end)]
+    if behind:
+        return (behind[0],)
     nearby = sentence[max(0, start - 30) : start] + " " + sentence[end : end + 20]
-    if unit == "mps" and LIMIT.search(nearby):
-        return ("speed_limit",)
-    named = [q for pattern, q in KEYWORDS if q in likely and pattern.search(nearby)]
-    return tuple(dict.fromkeys([*named, *likely]))
+    hinted = [q for pattern, q in HINTS if q in likely and pattern.search(nearby)]
+    return tuple(dict.fromkeys([*hinted, *likely]))
 
 
 def _shown(sentence: str, match: re.Match[str]) -> str:

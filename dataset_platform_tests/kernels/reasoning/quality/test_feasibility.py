@@ -151,6 +151,23 @@ def test_a_standing_ego_causes_no_collision() -> None:
     assert [c.kind for c in hits] == ["standing"]
 
 
+def test_an_agent_first_seen_where_it_is_touched_is_not_parked_if_it_moves_on() -> None:
+    view = street()
+    motion = of_waypoints(plan(steady), view)
+    assert motion is not None
+    near = motion.until(3.0)
+    first = 20  # 20 m ahead of the start, where the ego is by then
+
+    def kind(moves: float) -> str:
+        x = np.full((1, near.length), np.nan)
+        x[0, first:] = near.x_m[first] + 3.0 + moves * (near.times_s[first:] - near.times_s[first])
+        zero = np.zeros_like(x)
+        size = np.array([4.8]), np.array([2.0])
+        return collisions.contacts(near, view, collisions.Others(np.array([5]), x, zero, zero, *size))[0].kind
+
+    assert kind(4.0) == "front" and kind(0.0) == "parked"
+
+
 def test_overlap_of_boxes_agrees_with_sampling() -> None:
     rng = np.random.default_rng(7)
     n = 400
