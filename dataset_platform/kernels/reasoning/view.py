@@ -102,6 +102,7 @@ class LoggedFuture:
         agent_id: [A]; agents_x_m, agents_y_m, agents_heading_rad: [A, T], NaN where not valid.
         agents_length_m, agents_width_m: [A].
         signal_lane_id: [L]; signal_state: [L, T] index into SIGNAL_STATES, -1 where unknown.
+        marked_agents: those near ahead that the log marks as of interest or to be predicted; labels, as all else here.
     """
 
     times_s: Floats
@@ -117,6 +118,7 @@ class LoggedFuture:
     agents_width_m: Floats
     signal_lane_id: Ints
     signal_state: Ints
+    marked_agents: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """JSON with coordinates to the millimetre."""
@@ -124,8 +126,10 @@ class LoggedFuture:
 
     @classmethod
     def of_json(cls, text: str) -> LoggedFuture:
-        """The future read back."""
-        return cls(**_arrays(cls, orjson.loads(text)))
+        """The future read back; one that was stored without marks has none."""
+        raw = orjson.loads(text)
+        raw["marked_agents"] = tuple(raw.get("marked_agents", ()))
+        return cls(**_arrays(cls, raw))
 
 
 _SHAPES = {"agents_x_m": 2, "agents_y_m": 2, "agents_heading_rad": 2, "signal_state": 2}

@@ -27,6 +27,7 @@ LINE_TOLERANCE_M = 0.05
 LANE_SPACING_M = 2.0
 """Centre lines keep points at least this often: their points are measured to."""
 REACH_SLACK_M = 40.0
+MARKED_M = 30.0
 DRIVABLE = ("freeway", "surface_street", "undefined")
 DEFAULT_LENGTH_M, DEFAULT_WIDTH_M = 5.0, 2.0
 
@@ -152,7 +153,17 @@ def future_of(scene: Scene, index: int) -> LoggedFuture:
         agents_width_m=_size(scene.width, seen, steps),
         signal_lane_id=signals.lane_id,
         signal_state=signals.state[:, steps].astype(np.int64),
+        marked_agents=_marked(scene, index),
     )
+
+
+def _marked(scene: Scene, index: int) -> tuple[int, ...]:
+    """Agents ahead within ``MARKED_M`` that the log marks as of interest or to be predicted, by id."""
+    x0, y0, heading = (float(v[index]) for v in (scene.ego_x, scene.ego_y, scene.ego_heading))
+    x, y = to_frame(scene.x[:, index], scene.y[:, index], x0, y0, heading)
+    near = scene.valid[:, index] & (x > 0) & (np.hypot(x, y) <= MARKED_M)
+    marked = scene.objects_of_interest | scene.tracks_to_predict
+    return tuple(sorted(int(i) for i in scene.track_id[near] if int(i) in marked))
 
 
 def thinned(points: Floats, tolerance_m: float = LINE_TOLERANCE_M, spacing_m: float = np.inf) -> Floats:

@@ -7,23 +7,27 @@ from collections import Counter
 
 from dataset_platform.contracts.driving_types import RISK_BANDS
 from dataset_platform.kernels.reasoning.facts import Facts
+from dataset_platform.kernels.reasoning.quality.claims import Claim, resolve
 from dataset_platform.kernels.reasoning.quality.grounding import cited_agents
 from dataset_platform.kernels.reasoning.quality.ledger import Ledger
 from dataset_platform.kernels.reasoning.quality.wording import agent_references, references, sentences
 from dataset_platform.kernels.reasoning.trace import LEVELS, CoTTrace
+from dataset_platform.kernels.reasoning.view import LoggedFuture
 
 CRITICAL_AGENTS = 3
 LEAST_WORDS = 3
 WORD = re.compile(r"[a-z0-9.]+", re.I)
 
 
-def judge_coverage(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
-    """Judge V1 to V5."""
+def judge_coverage(
+    ledger: Ledger, trace: CoTTrace, claims: list[Claim], facts: Facts, future: LoggedFuture | None
+) -> None:
+    """Judge V1 to V5; ``claims`` are the trace's numeric claims."""
     _judge_levels(ledger, trace, facts)
-    _judge_critical_agents(ledger, trace, facts)
+    _judge_critical_agents(ledger, trace, facts, () if future is None else future.marked_agents)
     _judge_road_control(ledger, trace, facts)
     _judge_alternatives(ledger, trace)
-    _judge_redundancy(ledger, trace)
+    _judge_redundancy(ledger, trace, claims, facts)
 
 
 def mentioned_agents(trace: CoTTrace) -> set[int]:
@@ -60,10 +64,12 @@ def _judge_levels(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
     ledger.share(metric)
 
 
-def _judge_critical_agents(ledger: Ledger, trace: CoTTrace, facts: Facts) -> None:
+def _judge_critical_agents(ledger: Ledger, trace: CoTTrace, facts: Facts, marked: tuple[int, ...]) -> None:
+    """Agents of risk, and with a log those near ahead that it marks, as far as they are known now."""
     metric = "critical_agent_recall"
     mentioned = mentioned_agents(trace)
-    for agent_id in critical_agents(facts):
+    known = [i for i in marked if i in facts.agent_ids]
+    for agent_id in dict.fromkeys([*critical_agents(facts), *known]):
         band = facts.word(f"agent:{agent_id}", "risk")
         passed = agent_id in mentioned
         ledger.judge(metric, "situation_assessment", f"agent {agent_id} is spoken of", passed, f"risk {band}", passed)
@@ -108,8 +114,9 @@ def _judge_alternatives(ledger: Ledger, trace: CoTTrace) -> None:
     ledger.all_passed(metric)
 
 
-def _judge_redundancy(ledger: Ledger, trace: CoTTrace) -> None:
-    """Share of sentences that repeat one said before, word for word; agents listed twice in one level count too."""
+def _judge_redundancy(ledger: Ledger, trace: CoTTrace, claims: list[Claim], facts: Facts) -> None:
+    """Share of sentences that repeat one said before, word for word, of numbers that a level's text states of the same
+    thing again, and of agents that a level lists again."""
     metric = "redundancy"
     said: Counter[str] = Counter()
     total = 0
@@ -123,6 +130,16 @@ def _judge_redundancy(ledger: Ledger, trace: CoTTrace) -> None:
             if said[words]:
                 ledger.judge(metric, level, "a sentence said before", text[start:end].strip(), None, False)
             said[words] += 1
+    stated: Counter[tuple[str, str, str, float]] = Counter()
+    for claim in claims:
+        fact = None if claim.span is None or claim.own else resolve(claim, facts)
+        if fact is None:
+            continue
+        total += 1
+        key = (claim.level, *fact[:2], claim.value)
+        if stated[key]:
+            ledger.judge(metric, claim.level, "a number stated before", claim.shown, f"{fact[0]} {fact[1]}", False)
+        stated[key] += 1
     listed = (
         ("scene_description", [a.agent_id for a in trace.scene_description.agents]),
         ("situation_assessment", [r.agent_id for r in trace.situation_assessment.risks]),

@@ -79,7 +79,7 @@ def evaluate(trace: CoTTrace, facts: Facts, view: PlanView, future: LoggedFuture
     claims = judge_grounding(ledger, trace, facts, view, future)
     plan = judge_plan(ledger, trace.trajectory_plan.waypoints, view, future)
     judge_consistency(ledger, trace, claims, facts, view, plan)
-    judge_coverage(ledger, trace, facts)
+    judge_coverage(ledger, trace, claims, facts, future)
     judge_justification(ledger, trace, facts, view)
     judge_outcome(ledger, trace, view, plan, future)
     return TraceQuality({name: ledger.metrics.get(name) for name in METRICS}, ledger.claims)

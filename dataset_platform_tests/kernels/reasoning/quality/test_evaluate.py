@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 
 from dataset_platform.contracts.driving_types import CLAIM
@@ -17,10 +18,12 @@ from dataset_platform.kernels.reasoning.mutants import MUTATIONS
 from dataset_platform.kernels.reasoning.mutations import Case, detection_matrix, worse
 from dataset_platform.kernels.reasoning.planner import Decision, decide
 from dataset_platform.kernels.reasoning.quality.card import matrix_table
+from dataset_platform.kernels.reasoning.quality.coverage import mentioned_agents
 from dataset_platform.kernels.reasoning.quality.evaluate import VALIDATORS, evaluate, failing_validators
 from dataset_platform.kernels.reasoning.quality.outcome import succeeded
 from dataset_platform.kernels.reasoning.rule_traces import KeyframeInput, write
 from dataset_platform.kernels.reasoning.trace import CoTTrace
+from dataset_platform.kernels.reasoning.view import LoggedFuture
 from dataset_platform_tests.kernels.reasoning.quality.cases import cases_of, real_scenes
 
 STEPS = (10, 25, 40)
@@ -103,6 +106,33 @@ def test_every_metric_has_a_mutation_that_moves_it() -> None:
     assert not [m for m in METRICS if not any(m in mutation.moves for mutation in MUTATIONS)]
     assert len({m.name for m in MUTATIONS}) == len(MUTATIONS) >= 12
     assert all(set(m.moves) | set(m.follows) <= set(METRICS) and not set(m.moves) & set(m.follows) for m in MUTATIONS)
+
+
+def test_agents_that_the_log_marks_must_be_spoken_of(cases: list[Case]) -> None:
+    case = next(c for c in cases if c.trace.frame_id == "637f20cafde22ff8:10")
+    assert case.future is not None
+    spoken = mentioned_agents(case.trace)
+    silent = next(i for i in case.facts.agent_ids if i not in spoken)
+    for marked, recalled in (((next(iter(spoken)),), True), ((silent,), False)):
+        future = replace(case.future, marked_agents=marked)
+        again = LoggedFuture.of_json(future.to_json())
+        assert again.marked_agents == marked
+        metrics = evaluate(case.trace, case.facts, case.view, again).metrics
+        assert (metrics["critical_agent_recall"] == 1.0) is recalled
+    old = orjson.loads(case.future.to_json())
+    del old["marked_agents"]
+    assert LoggedFuture.of_json(orjson.dumps(old).decode()).marked_agents == ()
+
+
+def test_a_number_said_twice_of_one_thing_is_redundant(cases: list[Case]) -> None:
+    case = cases[0]
+    agent = case.trace.scene_description.agents[0]
+    more = f" Agent {agent.agent_id} keeps a distance of {agent.distance_m:.1f} m."
+    level = case.trace.scene_description
+    level = level.model_copy(update={"text": level.text + more})
+    trace = case.trace.model_copy(update={"scene_description": level})
+    before, after = (evaluate(t, case.facts, case.view, None).metrics["redundancy"] for t in (case.trace, trace))
+    assert before == 0.0 and after is not None and after > 0.0
 
 
 def blind_trace(case: Case, monkeypatch: pytest.MonkeyPatch) -> CoTTrace:
