@@ -180,9 +180,9 @@ def _run_red(case: Case) -> CoTTrace | None:
         if signal.state not in RED_STATES or not on_way:
             continue
         passed = float(np.interp(signal.stop_x_m, x, t)) + 0.3
-        rows = [] if future is None else np.flatnonzero(future.signal_lane_id == signal.lane_id)
-        if future is None or not len(rows):
+        if future is None or signal.lane_id not in future.signal_lane_id:
             return trace
+        rows = np.flatnonzero(future.signal_lane_id == signal.lane_id)
         shown = future.signal_state[rows[0], future.times_s <= passed]
         if all(SIGNAL_STATES[int(s)] in RED_STATES for s in shown):
             return trace

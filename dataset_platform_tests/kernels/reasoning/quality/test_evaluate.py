@@ -108,6 +108,26 @@ def test_every_metric_has_a_mutation_that_moves_it() -> None:
     assert all(set(m.moves) | set(m.follows) <= set(METRICS) and not set(m.moves) & set(m.follows) for m in MUTATIONS)
 
 
+def test_numbers_of_any_later_step_are_leaks_and_misread_lights_are_none(cases: list[Case]) -> None:
+    case = next(c for c in cases if c.trace.frame_id == "a3bb37c25ce56418:10")
+    assert case.future is not None
+
+    def leak(sentence: str) -> float | None:
+        level = case.trace.justification
+        level = level.model_copy(update={"text": f"{level.text} {sentence}"})
+        trace = case.trace.model_copy(update={"justification": level})
+        return evaluate(trace, case.facts, case.view, case.future).metrics["future_leak"]
+
+    speed = float(case.future.speed_mps[37]) + 3.0
+    faster = replace(case.future, speed_mps=np.where(np.arange(len(case.future.times_s)) == 37, speed, 0.0))
+    case = replace(case, future=faster)
+    assert leak(f"The ego drives at {speed:.2f} m/s.") != 0.0
+    assert leak(f"The ego drives at {speed + 0.05:.2f} m/s.") == 0.0
+    signal = case.trace.scene_description.signal
+    if signal is not None:
+        assert leak(f"The signal of lane {signal.lane_id} shows a yellow light.") == 0.0
+
+
 def test_agents_that_the_log_marks_must_be_spoken_of(cases: list[Case]) -> None:
     case = next(c for c in cases if c.trace.frame_id == "637f20cafde22ff8:10")
     assert case.future is not None
