@@ -81,14 +81,18 @@ def write(keyframe: KeyframeInput) -> CoTTrace:
 
 
 def agents_that_matter(facts: Facts, decision: Decision) -> tuple[int, ...]:
-    """Agents that a trace speaks of: those the decision rests on, the riskiest, then those near the path; at most ten."""
+    """Agents that a trace speaks of: those the decision rests on, the riskiest, those near the path, then people ahead.
+
+    At most ten.
+    """
     cited = {c.agent_id for c in decision.causes}
 
-    def rank(agent: int) -> tuple[bool, int, bool, float]:
+    def rank(agent: int) -> tuple[bool, int, bool, bool, float]:
         subject = f"agent:{agent}"
         band = RISK_BANDS.index(facts.word(subject, "risk") or "low")
         on_path = facts.word(subject, "relation") in ("lead", "crossing", "oncoming")
-        return agent not in cited, -band, not on_path, facts.value(subject, "distance") or 0.0
+        distance = facts.value(subject, "distance") or 0.0
+        return agent not in cited, -band, not on_path, not _vulnerable_ahead(facts, subject), distance
 
     ranked = sorted(facts.agent_ids, key=rank)
     worth = [
@@ -100,6 +104,16 @@ def agents_that_matter(facts: Facts, decision: Decision) -> tuple[int, ...]:
         or (facts.value(f"agent:{a}", "distance") or 0.0) <= NEAR_M
     ]
     return tuple((worth or ranked[:1])[:MOST_AGENTS])
+
+
+def _vulnerable_ahead(facts: Facts, subject: str) -> bool:
+    """Whether somebody walks or rides ahead, near enough to step into the way."""
+    ahead = (facts.word(subject, "sector") or "").startswith("ahead")
+    return (
+        ahead
+        and facts.word(subject, "type") in ("pedestrian", "cyclist")
+        and (facts.value(subject, "distance") or 0.0) <= NEAR_M
+    )
 
 
 def confidence_of(facts: Facts, decision: Decision, view: PlanView) -> float:
