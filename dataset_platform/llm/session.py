@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dataset_platform.errors import EngineError
 from dataset_platform.llm.backend import BatchBackend
 from dataset_platform.llm.engine import Engine
 from dataset_platform.llm.response_log import ResponseLog
-from dataset_platform.llm.select import open_backend
+from dataset_platform.llm.select import named_model, open_backend
 from dataset_platform.llm.spending import command_ledger
 
 if TYPE_CHECKING:
@@ -50,6 +51,23 @@ def open_engine(
     if left and say is not None:
         say(left)
     return Engine(backend, config, command_ledger(config), log, on_progress), window
+
+
+def require_answers(stats: Stats, named: str | None = None) -> None:
+    """Refuse to publish what a model was asked for and answered nothing of, however small it is.
+
+    Args:
+        named: the model, in the form of ``DATASET_PLATFORM_LLM``; the variable's by default.
+
+    Raises:
+        EngineError: every call failed.
+    """
+    if stats.failed and not stats.done and not stats.from_log:
+        kinds = ", ".join(f"{n:,} {kind}" for kind, n in stats.failed.items())
+        raise EngineError(
+            f"{named_model(named)} answered none of the day's calls ({kinds}).",
+            "Check the model's name, its endpoint and key; what failed is asked again by the next run.",
+        )
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

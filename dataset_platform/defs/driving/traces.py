@@ -11,7 +11,7 @@ from dataset_platform.contracts import CameraImages, CotTraces, Keyframes
 from dataset_platform.defs.driving import annotation_tasks
 from dataset_platform.defs.driving.front_pictures import FrontPictures
 from dataset_platform.defs.stages import Day, Staged
-from dataset_platform.errors import ConfigError, EngineError
+from dataset_platform.errors import ConfigError
 from dataset_platform.lake import cot_exports, receipts
 from dataset_platform.llm.select import named_model
 from dataset_platform.settings import join
@@ -125,23 +125,10 @@ class _Run:
                 async with cheap:
                     frames = read_keyframes(self.day, pictures)
                     await run_cot(frames, job, engine, window, path, self._count, cheap)
-                    self._require_answers(cheap.stats, job.config.cheap_model)
+                    session.require_answers(cheap.stats, job.config.cheap_model)
             else:
                 await run_cot(read_keyframes(self.day, pictures), job, engine, window, path, self._count)
-            self._require_answers(engine.stats)
-
-    def _require_answers(self, stats: Stats, named: str | None = None) -> None:
-        """Refuse to publish a day on which a model answered nothing, however small it is.
-
-        Raises:
-            EngineError: every call failed.
-        """
-        if stats.failed and not stats.done and not stats.from_log:
-            kinds = ", ".join(f"{n:,} {kind}" for kind, n in stats.failed.items())
-            raise EngineError(
-                f"{named_model(named)} answered none of the day's calls ({kinds}).",
-                "Check the model's name, its endpoint and key; what failed is asked again by the next run.",
-            )
+            session.require_answers(engine.stats)
 
     def _say(self, text: str) -> None:
         from dataset_platform.engines.progress import report

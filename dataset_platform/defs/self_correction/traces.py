@@ -10,7 +10,6 @@ from dataset_platform.contracts import Questions, Rejections, Traces
 from dataset_platform.defs.self_correction.classifier import classifier_of
 from dataset_platform.defs.self_correction.policy_chain import policy_of, state_before, version_of
 from dataset_platform.defs.stages import Day, Staged
-from dataset_platform.errors import EngineError
 from dataset_platform.lake import storage, trace_exports
 from dataset_platform.lake.policy_states import PolicyState
 from dataset_platform.llm.select import named_model
@@ -96,22 +95,9 @@ class _Run:
             async with engine:
                 questions = read_questions(self.day)
                 await run_traces(questions, job, engine, min(window, self.total), path, self._count)
-                self._require_answers(engine.stats)
+                session.require_answers(engine.stats)
 
         session.run(work())
-
-    def _require_answers(self, stats: Stats) -> None:
-        """Refuse to publish a day on which nothing was answered, however small it is.
-
-        Raises:
-            EngineError: every call failed.
-        """
-        if stats.failed and not stats.done and not stats.from_log:
-            kinds = ", ".join(f"{n:,} {kind}" for kind, n in stats.failed.items())
-            raise EngineError(
-                f"{named_model()} answered none of the day's calls ({kinds}).",
-                "Check the model's name, its endpoint and key; what failed is asked again by the next run.",
-            )
 
     def _job(self) -> TraceJob:
         from dataset_platform import __version__
