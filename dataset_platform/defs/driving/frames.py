@@ -48,7 +48,9 @@ def list_raw(day: Day) -> Staged:
         pq.write_table(pa.Table.from_arrays([*rows.columns, *blanks], schema=labelled), sink)
         storage.write_bytes(f"{path}/part-0.parquet", sink.getvalue().to_pybytes())
 
-    listing = xxhash.xxh3_128_hexdigest(repr([(f.path, f.size_bytes, f.etag) for f in files]).encode())
+    # below the raw root: a home that moves holds the same files
+    below = len(day.settings.raw.rstrip("/")) + 1
+    listing = xxhash.xxh3_128_hexdigest(repr([(f.path[below:], f.size_bytes, f.etag) for f in files]).encode())
     return Staged(write, len(files), {"raw": listing})
 
 
