@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster import AssetExecutionContext
 
+from dataset_platform.defs.days import Day, make_day
 from dataset_platform.defs.metadata import Metadata
 from dataset_platform.defs.resources import SparkResource
-from dataset_platform.defs.stages import OWNER, Day, as_failure, check_results, make_day, only_stale
+from dataset_platform.defs.stages import OWNER, as_failure, check_results, only_stale
 from dataset_platform.partitions import daily
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_platform.contracts.base import Contract, Date, Int64, String, column
+from dataset_platform.defs.days import Day, Staged
 from dataset_platform.defs.resources import SparkResource
-from dataset_platform.defs.stages import Day, Staged, table_asset
+from dataset_platform.defs.stages import table_asset
 from dataset_platform.lake import storage
 
 

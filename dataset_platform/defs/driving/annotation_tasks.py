@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from dataset_platform.contracts import Keyframes
-from dataset_platform.defs.stages import Day
+from dataset_platform.defs.days import Day
 from dataset_platform.lake import storage
 from dataset_platform.settings import join
 

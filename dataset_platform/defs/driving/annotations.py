@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import CotAnnotations, CotTraces
+from dataset_platform.defs.days import Day, Staged
 from dataset_platform.defs.self_correction.questions import raw_files, write_batches
-from dataset_platform.defs.stages import Day, Staged
 from dataset_platform.defs.web.assets import opener
 from dataset_platform.lake import receipts
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dataset_platform.contracts import CotQuality, CotTraces, Keyframes
+from dataset_platform.defs.days import Day
 from dataset_platform.defs.metadata import Metadata, Published
-from dataset_platform.defs.stages import Day
 from dataset_platform.lake import storage
 from dataset_platform.settings import Settings, join
 

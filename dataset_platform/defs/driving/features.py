@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from dataset_platform.contracts import BronzeMaps, Contract, GoldFeatures, Keyframes, SilverFrames
-from dataset_platform.defs.stages import Day, Staged
+from dataset_platform.defs.days import Day, Staged
 from dataset_platform.kernels.driving.settings import FeatureConfig
 from dataset_platform.kernels.reasoning.settings import KeyframeConfig
 

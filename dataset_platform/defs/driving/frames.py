@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import RawTfrecords
-from dataset_platform.defs.stages import Day, Staged
+from dataset_platform.defs.days import Day, Staged
 from dataset_platform.defs.web.assets import opener
 
 if TYPE_CHECKING:

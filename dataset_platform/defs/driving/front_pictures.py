@@ -11,7 +11,7 @@ from dataset_platform.lake import receipts
 if TYPE_CHECKING:
     import pyarrow.dataset
 
-    from dataset_platform.defs.stages import Day
+    from dataset_platform.defs.days import Day
 
 FRONT = "front"
 

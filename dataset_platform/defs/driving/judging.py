@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import CotTraces, Keyframes
-from dataset_platform.defs.stages import Day
+from dataset_platform.defs.days import Day
 from dataset_platform.lake import storage
 from dataset_platform.settings import join
 

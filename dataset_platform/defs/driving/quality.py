@@ -7,8 +7,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from dataset_platform.contracts import CotQuality, CotTraces, Keyframes
+from dataset_platform.defs.days import Day, ExtraCheck, Staged
 from dataset_platform.defs.driving.cards import write_card
-from dataset_platform.defs.stages import Day, ExtraCheck, Staged
 from dataset_platform.lake import receipts, storage
 from dataset_platform.llm.select import named_model
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import CameraImages, CotTraces, Keyframes
+from dataset_platform.defs.days import Day, Staged
 from dataset_platform.defs.driving import annotation_tasks
 from dataset_platform.defs.driving.front_pictures import FrontPictures
-from dataset_platform.defs.stages import Day, Staged
 from dataset_platform.errors import ConfigError
 from dataset_platform.lake import cot_exports, receipts
 from dataset_platform.llm.select import named_model

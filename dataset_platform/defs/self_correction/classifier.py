@@ -9,9 +9,9 @@ import dagster as dg
 
 from dataset_platform.contracts import LabelledTurns
 from dataset_platform.defs.artifacts import Made
+from dataset_platform.defs.days import Day
 from dataset_platform.defs.metadata import markdown_table
 from dataset_platform.defs.self_correction.plots import confusion_plot, reliability_plot
-from dataset_platform.defs.stages import Day
 from dataset_platform.lake import classifier_files, receipts
 from dataset_platform.lake.locks import lock
 from dataset_platform.partitions import day_range

@@ -12,12 +12,13 @@ import xxhash
 
 from dataset_platform.contracts import Rejections, Traces
 from dataset_platform.defs.artifacts import Made
+from dataset_platform.defs.days import Day
 from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
 from dataset_platform.defs.self_correction.plots import curves, intervals, reliability_plot
 from dataset_platform.defs.self_correction.policy import TABLE as POLICY
 from dataset_platform.defs.self_correction.policy_chain import outcomes_of, policy_of, state_before, version_of
 from dataset_platform.defs.self_correction.regret import regret
-from dataset_platform.defs.stages import UNCHANGED, Day
+from dataset_platform.defs.stages import UNCHANGED
 from dataset_platform.lake import receipts, storage
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.receipts import Receipt

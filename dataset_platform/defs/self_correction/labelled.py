@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataset_platform.contracts import LabelledTurns
+from dataset_platform.defs.days import Day, Staged
 from dataset_platform.defs.self_correction.questions import raw_files, write_batches
-from dataset_platform.defs.stages import Day, Staged
 from dataset_platform.defs.web.assets import opener
 
 LANE = "labelled_turns"

@@ -10,9 +10,10 @@ import dagster as dg
 
 from dataset_platform.contracts import Traces
 from dataset_platform.defs.artifacts import Made
+from dataset_platform.defs.days import Day
 from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
 from dataset_platform.defs.self_correction.policy_chain import learn, policy_of, state_before, version_of
-from dataset_platform.defs.stages import UNCHANGED, Day
+from dataset_platform.defs.stages import UNCHANGED
 from dataset_platform.errors import StateError
 from dataset_platform.lake import policy_states, receipts
 from dataset_platform.lake.locks import lock

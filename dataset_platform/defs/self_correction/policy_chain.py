@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import Traces
-from dataset_platform.defs.stages import Day
+from dataset_platform.defs.days import Day
 from dataset_platform.lake import policy_states, receipts
 from dataset_platform.lake.policy_states import PRIOR, PolicyState
 from dataset_platform.lake.turn_columns import turns_by_trace

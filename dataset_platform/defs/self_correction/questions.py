@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import xxhash
 
 from dataset_platform.contracts import Questions
-from dataset_platform.defs.stages import Day, Staged
+from dataset_platform.defs.days import Day, Staged
 from dataset_platform.defs.web.assets import opener
 from dataset_platform.lake import storage
 from dataset_platform.settings import is_url, join

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataset_platform.contracts import Traces
-from dataset_platform.defs.stages import Day
+from dataset_platform.defs.days import Day
 from dataset_platform.lake.turn_columns import turns_by_trace
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dataset_platform.contracts import Questions, Rejections, Traces
+from dataset_platform.defs.days import Day, Staged
 from dataset_platform.defs.self_correction.classifier import classifier_of
 from dataset_platform.defs.self_correction.policy_chain import policy_of, state_before, version_of
-from dataset_platform.defs.stages import Day, Staged
 from dataset_platform.lake import storage, trace_exports
 from dataset_platform.lake.policy_states import PolicyState
 from dataset_platform.llm.select import named_model

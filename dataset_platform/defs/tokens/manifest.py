@@ -15,8 +15,8 @@ import xxhash
 import dataset_platform
 from dataset_platform.contracts import DedupedCorpus, Documents, FilteredDocuments
 from dataset_platform.defs.artifacts import Made
+from dataset_platform.defs.days import Day
 from dataset_platform.defs.metadata import bars, markdown_table
-from dataset_platform.defs.stages import Day
 from dataset_platform.defs.tokens import shards
 from dataset_platform.errors import ContractError, StateError
 from dataset_platform.lake import artifacts, receipts, storage

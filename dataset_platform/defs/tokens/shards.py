@@ -10,8 +10,9 @@ import dagster as dg
 
 from dataset_platform.contracts import DedupedCorpus
 from dataset_platform.defs.artifacts import Made
+from dataset_platform.defs.days import Day
 from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
-from dataset_platform.defs.stages import UNCHANGED, Day
+from dataset_platform.defs.stages import UNCHANGED
 from dataset_platform.errors import ContractError
 from dataset_platform.lake import artifacts, receipts, storage
 from dataset_platform.lake.locks import lock

@@ -9,8 +9,8 @@ import dagster as dg
 
 from dataset_platform.contracts import DedupedCorpus
 from dataset_platform.defs.artifacts import Made
+from dataset_platform.defs.days import Day
 from dataset_platform.defs.metadata import markdown_table
-from dataset_platform.defs.stages import Day
 from dataset_platform.errors import StateError
 from dataset_platform.lake import artifacts, receipts
 from dataset_platform.lake.locks import lock

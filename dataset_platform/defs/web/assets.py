@@ -10,8 +10,9 @@ import dagster as dg
 import xxhash
 
 from dataset_platform.contracts import DedupedCorpus, Documents, FilteredDocuments, RawWarcs
+from dataset_platform.defs.days import Day, Staged
 from dataset_platform.defs.metadata import counts_of, funnel, histogram, sample
-from dataset_platform.defs.stages import Day, Staged, table_asset
+from dataset_platform.defs.stages import table_asset
 from dataset_platform.defs.web.dedup import compute_deduped
 from dataset_platform.errors import ConfigError
 

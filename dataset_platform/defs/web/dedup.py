@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dataset_platform.contracts import DedupedCorpus, DuplicateLinks, FilteredDocuments, SignatureIndex
-from dataset_platform.defs.stages import Day, Staged, count_rows
+from dataset_platform.defs.days import Day, Staged, count_rows
 from dataset_platform.errors import StateError
 from dataset_platform.lake import locks, receipts, storage
 from dataset_platform.lake.inventory import days_with_files

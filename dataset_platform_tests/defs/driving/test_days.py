@@ -22,8 +22,9 @@ from dataset_platform.contracts import (
     Rejections,
     SilverFrames,
 )
+from dataset_platform.defs.days import Day
 from dataset_platform.defs.driving import assets
-from dataset_platform.defs.stages import STAGES, UNCHANGED, Day, check_day, materialize_day
+from dataset_platform.defs.stages import STAGES, UNCHANGED, check_day, materialize_day
 from dataset_platform.kernels.reasoning.settings import KeyframeConfig
 from dataset_platform.lake import receipts
 from dataset_platform.lake.publishing import Outcome

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from dataset_platform.config import PlatformConfig, load_config
 from dataset_platform.contracts import CotAnnotations, CotTraces, Keyframes
 from dataset_platform.contracts.base import Contract
+from dataset_platform.defs.days import Day
 from dataset_platform.defs.driving import annotations, traces
-from dataset_platform.defs.stages import Day, Stage, materialize_day
+from dataset_platform.defs.stages import Stage, materialize_day
 from dataset_platform.engines.cot_writer import Keyframe
 from dataset_platform.lake.arrow_publishing import run_arrow_stage
 from dataset_platform.lake.publishing import Outcome, StageRun
