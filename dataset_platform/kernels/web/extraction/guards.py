@@ -1,14 +1,9 @@
-"""The main content of an HTML page as plain text.
-
-Resiliparse does the work; around it stand a guard against pages made to be slow, and the tidying of white space.
-"""
+"""Pages that no tree should be built of: too deep, or with too many attributes in one tag; and their text without one."""
 
 from __future__ import annotations
 
 import html as html_entities
 import re
-
-from resiliparse.extract.html2text import extract_plain_text
 
 # Building and walking the tree takes time with the square of its depth (100,000 open tags: four minutes) and of the
 # attributes in one tag (200,000: 86 seconds). Browsers stop nesting at 512. Below MANY_TAGS tags or LARGE_PAGE
@@ -33,39 +28,11 @@ _OPAQUE = re.compile(
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ANY_TAG = re.compile(r"<[/!?a-zA-Z][^>]*(?:>|\Z)")
 
-_CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\ufeff\ud800-\udfff]")
-_BLANKS = re.compile("[ \t\xa0]+")
-_BLANK_LINES = re.compile(r"\n{3,}")
 
-
-def extract_text(html: str, mode: str = "fast") -> str:
-    """Main content of a page, one paragraph, heading or list item a line, blank lines between blocks.
-
-    Args:
-        html: the page, decoded.
-        mode: ``fast`` is Resiliparse's rules (some 1,500 pages a second on one core); no other mode exists yet.
-
-    Returns:
-        text without control characters, trailing blanks and runs of blank lines; empty where the page has none.
-
-    Raises:
-        ValueError: an unknown mode.
-    """
-    if mode != "fast":
-        raise ValueError(f"unknown extraction mode {mode!r}; known: fast")
+def too_costly(html: str) -> bool:
+    """Whether building a tree of the page could take time with the square of its size."""
     deep = html.count("<") > _MANY_TAGS and _deeper_than(html, MAX_DEPTH)
-    if deep or (len(html) > _LARGE_PAGE and _has_attributes(html, MAX_ATTRIBUTES)):
-        return _tidy(_without_tags(html))
-    return _tidy(
-        extract_plain_text(
-            html,
-            main_content=True,
-            alt_texts=False,  # captions for the blind, file names as often as not
-            list_bullets=True,  # filters count bullets
-            form_fields=False,
-            comments=False,
-        )
-    )
+    return deep or (len(html) > _LARGE_PAGE and _has_attributes(html, MAX_ATTRIBUTES))
 
 
 def _deeper_than(html: str, limit: int) -> bool:
@@ -89,17 +56,8 @@ def _has_attributes(html: str, limit: int) -> bool:
     return False
 
 
-def _without_tags(html: str) -> str:
+def text_without_tags(html: str) -> str:
     """All text of a page, for pages that no tree should be built of."""
     html = _OPAQUE.sub(" ", _COMMENT.sub(" ", html))
     lines = (line.strip() for line in html_entities.unescape(_ANY_TAG.sub("\n", html)).splitlines())
     return "\n".join(line for line in lines if line)
-
-
-def _tidy(text: str) -> str:
-    text = _CONTROLS.sub("", text)
-    lines = text.split("\n")
-    if "\t" in text or "\xa0" in text:
-        # tabs and hard spaces are layout; plain spaces stay, since code is indented by them
-        lines = [_BLANKS.sub(" ", line) if "\t" in line or "\xa0" in line else line for line in lines]
-    return _BLANK_LINES.sub("\n\n", "\n".join([line.rstrip() for line in lines])).strip()

@@ -1,0 +1,17 @@
+"""Mode ``fast``: Resiliparse's rules for main content."""
+
+from __future__ import annotations
+
+from resiliparse.extract.html2text import extract_plain_text
+
+
+def main_text(html: str) -> str:
+    """Main content by Resiliparse; not for pages that ``guards.too_costly`` names."""
+    return extract_plain_text(
+        html,
+        main_content=True,
+        alt_texts=False,  # captions for the blind, file names as often as not
+        list_bullets=True,  # filters count bullets
+        form_fields=False,
+        comments=False,
+    )
