@@ -7,6 +7,13 @@ from resiliparse.extract.html2text import extract_plain_text
 
 def main_text(html: str) -> str:
     """Main content by Resiliparse; not for pages that ``guards.too_costly`` names."""
+    try:
+        return _extract(html)
+    except TypeError:  # lone surrogates, of which Resiliparse says that they are no string
+        return _extract(html.encode("utf-8", "replace").decode())
+
+
+def _extract(html: str) -> str:
     return extract_plain_text(
         html,
         main_content=True,

@@ -6,17 +6,17 @@ import html as html_entities
 import re
 
 # Building and walking the tree takes time with the square of its depth (100,000 open tags: four minutes) and of the
-# attributes in one tag (200,000: 86 seconds). Browsers stop nesting at 512. Below MANY_TAGS tags or LARGE_PAGE
-# characters no page can be slow for the one or the other, so most pages are not even counted.
+# attributes in one tag (200,000: 86 seconds). Browsers stop nesting at 512. Below _MANY_TAGS tags (which may all nest: a
+# second) or _LARGE_PAGE characters no page can be slow for the one or the other, so most pages are not even counted.
 MAX_DEPTH = 512
 MAX_ATTRIBUTES = 4_000
-_MANY_TAGS = 2_000
+_MANY_TAGS = 5_000
 _LARGE_PAGE = 100_000
 
 _TAG_NAME = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 # void elements, and those whose end tag HTML lets authors leave out
 _VOID = {"area", "base", "br", "col", "embed", "frame", "hr", "img", "input", "link", "meta", "param", "source", "wbr"}
-_IMPLIED_END = {"p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead", "tbody", "tfoot", "rp", "rt"}
+_IMPLIED_END = {"p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead", "tbody", "tfoot"}
 _NOT_NESTING = frozenset(_VOID | _IMPLIED_END | {"track", "colgroup", "html", "head", "body"})
 # patterns that run on hostile pages always match to the end of what they began, so that none takes quadratic time
 _WHOLE_TAG = re.compile(r"""<[a-zA-Z](?:[^>"']++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))*+""")
@@ -26,6 +26,7 @@ _OPAQUE = re.compile(
     r"<(script|style|template|noscript|textarea|title)\b.*?(?:</\1\b[^>]*(?:>|\Z)|\Z)", re.DOTALL | re.IGNORECASE
 )
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_HUGE_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{64,}+;?")  # no character; Python refuses to read such numbers
 _ANY_TAG = re.compile(r"<[/!?a-zA-Z][^>]*(?:>|\Z)")
 
 
@@ -59,5 +60,6 @@ def _has_attributes(html: str, limit: int) -> bool:
 def text_without_tags(html: str) -> str:
     """All text of a page, for pages that no tree should be built of."""
     html = _OPAQUE.sub(" ", _COMMENT.sub(" ", html))
-    lines = (line.strip() for line in html_entities.unescape(_ANY_TAG.sub("\n", html)).splitlines())
+    html = _HUGE_NUMBER.sub("\ufffd", _ANY_TAG.sub("\n", html))
+    lines = (line.strip() for line in html_entities.unescape(html).splitlines())
     return "\n".join(line for line in lines if line)

@@ -1,0 +1,1 @@
+"""How the models that ship with the package were fitted; nothing at run time needs it."""
