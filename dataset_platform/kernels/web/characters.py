@@ -1,13 +1,17 @@
-"""What each Unicode code point is to the word split: class bits and lower-case folding, as arrays over code points.
+"""What each Unicode code point is to the word split and to the rules on characters: class bits and lower-case folding.
 
-Only facts about single characters belong here; rules over runs of characters are in ``words.py``.
+Only facts about single characters belong here; rules over runs of characters are in ``segmentation.py``. What spaCy and
+datatrove say of a character lies in ``word_facts.json``, with its source; the rest is what ``unicodedata`` says.
 """
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,39 +20,30 @@ CODE_POINTS = 0x110000
 
 SPACE = 1  # str.isspace
 ALPHA = 2  # str.isalpha
-DIGIT = 4  # decimal digit of any script
-UPPER = 8  # upper or title case, or a letter of a script without case
-LOWER = 16  # lower case, or a letter of a script without case
-PUNCT = 32  # categories P, S and C: a token of only these is no word
-IDEOGRAPH = 64  # letter of a script written without spaces between words: a token of its own
-MARK = 128  # combining or invisible: stays with the character before it
-EDGE = 256  # splits off at either end of a run
-LEADING = 512  # splits off at the beginning of a run only
-ISOLATED = 1024  # splits off anywhere (emoji, dingbats, full-width punctuation)
-TERMINAL = 2048  # ends a sentence
-CLOSING = 4096  # category P: a sentence's end may be followed by these
-QUOTE = 8192  # quotation mark
-CURRENCY = 16384  # splits off at the beginning, and after a digit
-LINE_BREAK = 32768  # where str.splitlines breaks
+DIGIT = 4  # 0 to 9
+DECIMAL = 8  # decimal digit of any script
+WORD = 16  # \w of a regular expression
+LINE_BREAK = 32  # where str.splitlines breaks
+WORDLESS = 64  # categories P, S and C: to MinHash, a token of only these is no word
+SYMBOL = 128  # datatrove's punctuation: to Gopher's rules, a token of only these is no word
+CLOSING = 256  # category P: a sentence's end may be followed by these
+SENTENCE_END = 512  # spaCy's sentencizer: ends a sentence
+LINE_END = 1024  # datatrove's terminal punctuation: ends a line properly
+IDEOGRAPH = 2048  # letter of a script written without spaces between words
+MARK = 4096  # combining or invisible: stays with the letter before it
+# spaCy's classes: what splits off at the beginning and at the end of a run, and what its rules on the inside look at
+PREFIX = 1 << 13
+SUFFIX = 1 << 14
+ICON = 1 << 15
+LETTER = 1 << 16
+LOWER = 1 << 17
+UPPER = 1 << 18
+QUOTE = 1 << 19
+CURRENCY = 1 << 20
+BEFORE_STOP = 1 << 21  # a full stop behind it splits off
+DIGITS_ONLY = DIGIT | DECIMAL | WORD | BEFORE_STOP  # all that a digit is
+ACTIVE = 1 << 22  # any rule on the parts of a run starts from such a character; a run without one is one token
 
-# Unicode's names of the marks that end a sentence. Khmer, Myanmar, Tibetan and some others name theirs after the
-# script's own word; inverted marks and the ones that are part of a word are not among them.
-_TERMINAL_WORDS = (
-    "FULL STOP",
-    "QUESTION MARK",
-    "EXCLAMATION MARK",
-    "INTERROBANG",
-    "DANDA",
-    "SENTENCE",
-    "PURNA VIRAM",
-    "KHMER SIGN KHAN",
-    "KHMER SIGN BARIYOOSAN",
-    "MYANMAR SIGN LITTLE SECTION",
-    "MYANMAR SIGN SECTION",
-    "TIBETAN MARK SHAD",
-    "TIBETAN MARK NYIS SHAD",
-)
-_NOT_TERMINAL_WORDS = ("INVERTED", "ORNAMENT", "MEDIEVAL")
 # Scripts without spaces between words (first and last code point); only their letters become IDEOGRAPH.
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -68,38 +63,64 @@ _UNSPACED = (
     (0x1AFF0, 0x1B16F),  # Kana extensions
     (0x20000, 0x3FFFD),  # Han extensions B and later
 )
-_WIDE_PUNCTUATION = ((0x3000, 0x303F), (0xFF00, 0xFFEF))
-_EDGE_ASCII = ",:;!?()[]{}<>_#*&\"'`"
-_LEADING_ASCII = "%="
-_QUOTES = "'\"`´‘’‚“”„«»‹›「」『』〈〉《》"
+_TIBETAN_TSHEG = 0x0F0B
 _LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-# Planes 2 and up hold ideographs, tags and private use: set by range, not looked up one by one.
+_INFIX_SIGNS = "+-*^.,:<>=/~"
+# Planes 2 and up hold ideographs, tags and private use: their letters end below _LAST_LETTER.
 _NAMED = 0x20000
+_LAST_LETTER = 0x34000
 
 
 class CharacterTables(NamedTuple):
     """Arrays indexed by code point, all of length 0x110000."""
 
-    classes: npt.NDArray[np.uint16]
+    classes: npt.NDArray[np.uint32]
     """Bits of this module."""
     folded: npt.NDArray[np.uint32]
     """Lower-case code point; the typographic apostrophe folds to the ASCII one, so that MinHash does not see it."""
 
 
-def _is_terminal(character: str) -> bool:
-    name = unicodedata.name(character, "")
-    return any(word in name for word in _TERMINAL_WORDS) and not any(word in name for word in _NOT_TERMINAL_WORDS)
-
-
 @lru_cache(maxsize=1)
-def terminal_marks() -> tuple[str, ...]:
-    """Characters that end a sentence in any script, for ``str.endswith``."""
-    characters = map(chr, range(_NAMED))
-    return tuple(c for c in characters if unicodedata.category(c) == "Po" and _is_terminal(c))
+def word_facts() -> dict[str, Any]:
+    """The content of ``word_facts.json``."""
+    facts: dict[str, Any] = json.loads(Path(__file__).with_name("word_facts.json").read_text(encoding="utf-8"))
+    return facts
 
 
-def _select(classes: npt.NDArray[np.uint16], characters: str, bits: int) -> None:
-    classes[[ord(c) for c in characters]] |= np.uint16(bits)
+def code_point_ranges(lines: Iterable[str]) -> list[slice]:
+    """Ranges as ``word_facts.json`` writes them: ``41-5A``, one code point alone, ``100-136/2`` every second one."""
+    ranges = []
+    for part in " ".join(lines).split():
+        bounds, _, step = part.partition("/")
+        first, _, last = bounds.partition("-")
+        ranges.append(slice(int(first, 16), int(last or first, 16) + 1, int(step or "1")))
+    return ranges
+
+
+def _select(classes: npt.NDArray[np.uint32], characters: str, bits: int) -> None:
+    classes[[ord(c) for c in characters]] |= np.uint32(bits)
+
+
+def _set_published(classes: npt.NDArray[np.uint32]) -> None:
+    facts = word_facts()
+    of_words = facts["word_split"]["classes"]
+    for name, bit in (
+        ("prefix", PREFIX | ACTIVE),
+        ("suffix", SUFFIX | ACTIVE),
+        ("icon", ICON | ACTIVE),
+        ("letter", LETTER),
+        ("lower", LOWER),
+        ("upper", UPPER),
+        ("quote", QUOTE | ACTIVE),
+        ("currency", CURRENCY | ACTIVE),
+        ("before_stop", BEFORE_STOP),
+    ):
+        for where in code_point_ranges(of_words[name]):
+            classes[where] |= np.uint32(bit)
+    for name, bit in (("sentence_ends", SENTENCE_END), ("symbols", SYMBOL), ("line_ends", LINE_END)):
+        for where in code_point_ranges(facts[name]["characters"]):
+            classes[where] |= np.uint32(bit)
+    _select(classes, _INFIX_SIGNS, ACTIVE)
 
 
 @lru_cache(maxsize=1)
@@ -108,49 +129,35 @@ def character_tables() -> CharacterTables:
     characters = [chr(c) for c in range(_NAMED)]
     category = np.array([unicodedata.category(c) for c in characters])
     major = category.astype("U1")
-    classes = np.zeros(CODE_POINTS, np.uint16)
+    classes = np.zeros(CODE_POINTS, np.uint32)
     named = classes[:_NAMED]
 
     letter = major == "L"
-    upper = np.fromiter((c.isupper() for c in characters), bool, _NAMED) | (category == "Lt")
-    lower = np.fromiter((c.islower() for c in characters), bool, _NAMED) & letter
-    uncased = letter & ~upper & ~lower
     named[np.fromiter((c.isspace() for c in characters), bool, _NAMED)] |= SPACE
     named[letter] |= ALPHA
-    named[category == "Nd"] |= DIGIT
-    named[(upper & letter) | uncased] |= UPPER
-    named[lower | uncased] |= LOWER
+    named[category == "Nd"] |= DECIMAL
+    named[np.fromiter((c.isalnum() for c in characters), bool, _NAMED)] |= WORD
     named[(major == "M") | (category == "Cf") | (category == "Sk")] |= MARK
-    named[np.isin(category, ("Cc", "Cf")) | np.isin(major, ("P", "S"))] |= PUNCT
+    named[np.isin(category, ("Cc", "Cf")) | np.isin(major, ("P", "S"))] |= WORDLESS
     named[major == "P"] |= CLOSING
-
-    beyond_ascii = np.arange(_NAMED) > 0x7F
-    named[(major == "P") & beyond_ascii] |= EDGE
-    named[category == "So"] |= ISOLATED
-    named[category == "Sc"] |= CURRENCY
-    for first, last in _WIDE_PUNCTUATION:
-        block = named[first : last + 1]
-        block[(block & PUNCT) != 0] |= np.uint16(ISOLATED)
-    _select(classes, _EDGE_ASCII, EDGE)
-    _select(classes, _LEADING_ASCII, LEADING)
-    _select(classes, _QUOTES, QUOTE)
+    named[ord("0") : ord("9") + 1] |= DIGIT
+    _select(classes, "_", WORD)
     _select(classes, _LINE_BREAKS, LINE_BREAK)
-    _select(classes, "".join(terminal_marks()), TERMINAL)
-    # the Tibetan tsheg parts syllables as spaces part words elsewhere
-    classes[0x0F0B] |= np.uint16(ISOLATED)
-    # hyphens beyond ASCII that join words are no edge
-    classes[[0x2010, 0x2011]] &= np.uint16(~EDGE & 0xFFFF)
-
-    classes[0x20000:0x3FFFE] |= np.uint16(ALPHA | UPPER | LOWER)
-    classes[0xE0000:0xE01F0] |= np.uint16(MARK | PUNCT)
+    classes[0xE0000:0xE01F0] |= np.uint32(MARK | WORDLESS)
+    for code in range(_NAMED, _LAST_LETTER):
+        if chr(code).isalpha():
+            classes[code] |= np.uint32(ALPHA | WORD)
     for first, last in _UNSPACED:
         block = classes[first : last + 1]
-        block[(block & ALPHA) != 0] |= np.uint16(IDEOGRAPH)
+        block[(block & ALPHA) != 0] |= np.uint32(IDEOGRAPH)
+    # the Tibetan mark that parts syllables as spaces part words elsewhere
+    classes[_TIBETAN_TSHEG] |= np.uint32(IDEOGRAPH)
+    _set_published(classes)
 
     folded = np.arange(CODE_POINTS, dtype=np.uint32)
-    for code in np.flatnonzero(upper):
-        low = characters[code].lower()
-        if len(low) == 1:
+    for code, character in enumerate(characters):
+        low = character.lower()
+        if low != character and len(low) == 1:
             folded[code] = ord(low)
     folded[0x2019] = ord("'")
     for table in (classes, folded):

@@ -1,10 +1,14 @@
 """The rules that decide what is kept: their thresholds with sources, and their table, in the order they are asked.
 
-Which rules hold for which language: rules about English words (mean word length, letters per token, stop words, words
-per line, policy phrases, sentences) are asked of English only. Rules about repetition, symbols, lines and length are
-asked of every language, with two exceptions. Scripts without spaces between words have one token per letter, so runs of
-fewer than eight tokens repeat by nature, and a line holds more in fewer characters; Thai and Lao end no sentence with a
-mark.
+The order is that of the published pipeline: Gopher's repetition rules, Gopher's quality rules, C4's, FineWeb's; each
+document is rejected by the first rule it breaks. The tests hold every rule of English against datatrove's filters.
+
+Which rules hold for which language: English is asked all of them. A language that FineWeb-2 published rules for is asked
+those, with its own thresholds and stop words (``published_rules.py``); ``language_thresholds: same`` leaves that out.
+Then, and in any other language, rules about English words (mean word length, letters per token, stop words, words per
+line, policy phrases, sentences) are left out. Rules about repetition, symbols, lines and length are asked with English
+thresholds, with two exceptions: scripts without spaces between words have one token per letter, so runs of fewer than
+eight tokens repeat by nature, and a line holds more in fewer characters; Thai and Lao end no sentence with a mark.
 """
 
 from __future__ import annotations
@@ -13,15 +17,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from dataset_platform.kernels.web import c4, gopher
+from dataset_platform.kernels.web import c4, code_text, fineweb, gopher
 from dataset_platform.kernels.web.minhash import MinHashConfig
+from dataset_platform.kernels.web.published_rules import UNMARKED_LANGUAGES, UNSPACED_LANGUAGES, published_rules
 
-UNSPACED_LANGUAGES = frozenset({"zh", "wuu", "yue", "ja", "th", "lo", "my", "km", "bo"})
-"""Languages of lid.176 that are written without spaces between words."""
-UNMARKED_LANGUAGES = frozenset({"th", "lo"})
-"""Languages whose sentences end in a space."""
+MEASURES = (
+    *gopher.REPETITION,
+    *gopher.QUALITY,
+    *("sentence_count", "lines_removed", "lorem_ipsum", "curly_bracket", "text_length"),
+    *fineweb.MEASURES,
+    *code_text.MEASURES,
+)
+"""All measures of a document, in the order of their vector."""
+COUNTS = frozenset(
+    ("word_count", "stop_word_count", "sentence_count", "lines_removed", "lorem_ipsum", "curly_bracket", "text_length")
+)
 
 _GOPHER_A1 = "Gopher arXiv:2112.11446 table A1"
 _GOPHER_QUALITY = "Gopher arXiv:2112.11446 section A1.1"
@@ -29,17 +43,25 @@ _C4 = "C4 JMLR 21/140 section 2.2"
 _FINEWEB = "FineWeb arXiv:2406.17557 section 3.6"
 
 
-def _limit(default: float, meaning: str, source: str) -> Any:
+def _limit(default: float | None, meaning: str, source: str) -> Any:
     return Field(default=default, description=f"{meaning} ({source}); null switches the rule off")
 
 
 class FilterConfig(BaseModel):
-    """Thresholds of every rule; the defaults are those FineWeb was made with. Nothing else decides what is kept."""
+    """Thresholds of every rule; the defaults are those FineWeb and FineWeb-2 were made with.
+
+    Nothing else decides what is kept.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     languages: tuple[str, ...] | None = Field(default=None, description="ISO 639 codes to keep; null keeps every one")
     min_language_score: float = Field(default=0.65, ge=0, le=1, description="least language score (FineWeb)")
+    language_thresholds: Literal["fineweb2", "same"] = Field(
+        default="fineweb2",
+        description="fineweb2: thresholds and stop words per language as published (arXiv:2506.20920), in place of those "
+        "below where they are not null; same: those below in every language",
+    )
 
     max_dup_para_frac: float | None = _limit(0.30, "share of paragraphs that are repeats", _GOPHER_A1)
     max_dup_para_char_frac: float | None = _limit(0.20, "share of characters in repeated paragraphs", _GOPHER_A1)
@@ -87,11 +109,25 @@ class FilterConfig(BaseModel):
     max_char_dup_ratio: float | None = _limit(0.01, "characters in duplicate lines", _FINEWEB)
     max_newline_word_ratio: float | None = _limit(0.3, "line breaks per token", _FINEWEB)
 
+    min_text_html_ratio: float | None = _limit(
+        None,
+        "bytes of the extracted text per byte of HTML",
+        "a density as in WSDM 2010 p. 441; no published pipeline has one",
+    )
+    max_code_char_ratio: float | None = _limit(
+        None, "characters in lines that look like code", "our definition; C4 drops every page with a curly bracket"
+    )
+
     minhash: MinHashConfig = Field(default=MinHashConfig(), description="signatures of the kept documents")
 
     def line_rules(self, language: str) -> c4.LineRules:
-        """C4's line rules for a language: outside English only those that are about no language."""
+        """C4's line rules for a language: outside English only those that are about no language.
+
+        FineWeb-2 left C4 out, so a language with rules of its own has none: its lines are stripped, blank ones go.
+        """
         english = language == "en"
+        if self.published(language):
+            return c4.NO_RULES
         return c4.LineRules(
             min_words_per_line=self.min_words_per_line if english else 0,
             max_word_length=self.max_word_length,
@@ -102,6 +138,10 @@ class FilterConfig(BaseModel):
             curly_bracket=self.drop_curly_bracket,
             terminal_punctuation=self.require_terminal_punctuation and english,
         )
+
+    def published(self, language: str) -> bool:
+        """Whether the language is asked by its own published thresholds."""
+        return self.language_thresholds == "fineweb2" and published_rules(language) is not None
 
 
 Scope = Literal["all", "english", "spaced", "marked"]
@@ -179,6 +219,8 @@ RULES: tuple[Rule, ...] = (
     Rule("short_line_ratio", "short_line_ratio", ">", "max_short_line_ratio", "of lines are short"),
     Rule("char_dup_ratio", "char_dup_ratio", ">", "max_char_dup_ratio", "of characters in duplicate lines"),
     Rule("list_ratio", "newline_word_ratio", ">", "max_newline_word_ratio", "line breaks per token"),
+    Rule("text_html_ratio", "text_html_ratio", "<", "min_text_html_ratio", "bytes of text per byte of HTML"),
+    Rule("code_char_ratio", "code_char_ratio", ">", "max_code_char_ratio", "of characters in lines like code"),
 )
 
 
@@ -190,23 +232,61 @@ class Rejection(NamedTuple):
     detail: str
 
 
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """The rules of one language, as arrays over them."""
+
+    rules: tuple[Rule, ...]
+    columns: npt.NDArray[np.int64]
+    """Place of each rule's measure in ``MEASURES``."""
+    below: npt.NDArray[np.bool_]
+    """Whether a measure below the limit breaks the rule, rather than one above."""
+    values: npt.NDArray[np.float64]
+
+    def first_broken(self, measures: npt.NDArray[np.float64]) -> int:
+        """The first rule that a document's measures break, or -1. A measure that is NaN breaks no rule."""
+        found = measures[self.columns]
+        broken = np.where(self.below, found < self.values, found > self.values)
+        at = int(broken.argmax())
+        return at if broken[at] else -1
+
+
 @lru_cache(maxsize=1024)
-def _thresholds(config: FilterConfig, language: str) -> tuple[tuple[Rule, float], ...]:
-    limits = []
+def limits(config: FilterConfig, language: str) -> Limits:
+    """The rules that documents of a language are asked, in order."""
+    published = published_rules(language) if config.published(language) else None
+    found: list[tuple[Rule, float]] = []
     for rule in RULES:
         limit = getattr(config, rule.threshold) if isinstance(rule.threshold, str) else rule.threshold
-        if limit is not None and rule.applies(language):
-            limits.append((rule, float(limit)))
-    return tuple(limits)
+        if published is None:
+            limit = limit if rule.applies(language) else None
+        elif limit is not None and isinstance(rule.threshold, str) and rule.threshold in published.thresholds:
+            limit = published.thresholds[rule.threshold]
+        elif rule.scope == "spaced" or (rule.scope == "english" and rule.threshold != "min_stop_words"):
+            limit = limit if rule.applies(language) else None
+        if limit is not None:
+            found.append((rule, float(limit)))
+    return Limits(
+        tuple(rule for rule, _ in found),
+        np.array([MEASURES.index(rule.measure) for rule, _ in found], np.int64),
+        np.array([rule.rejects == "<" for rule, _ in found], bool),
+        np.array([limit for _, limit in found]),
+    )
+
+
+def rejection(measures: npt.NDArray[np.float64], asked: Limits) -> Rejection | None:
+    """The first rule that a document's measures (a vector as ``MEASURES``) break, or None."""
+    at = asked.first_broken(measures)
+    if at < 0:
+        return None
+    rule, value = asked.rules[at], float(measures[asked.columns[at]])
+    return Rejection(rule.reason, value, f"{value:.4g} {rule.what} {rule.rejects} {asked.values[at]:g}")
 
 
 def judge(measures: dict[str, Any], language: str, config: FilterConfig) -> Rejection | None:
     """The first rule that the measures break, or None. A measure that is missing breaks no rule."""
-    for rule, limit in _thresholds(config, language):
-        value = measures.get(rule.measure)
-        if value is not None and (value < limit if rule.rejects == "<" else value > limit):
-            return Rejection(rule.reason, float(value), f"{value:.4g} {rule.what} {rule.rejects} {limit:g}")
-    return None
+    vector = np.array([np.nan if measures.get(name) is None else measures[name] for name in MEASURES], float)
+    return rejection(vector, limits(config, language))
 
 
 def out_of_scope(language: str, score: float, config: FilterConfig) -> Rejection | None:

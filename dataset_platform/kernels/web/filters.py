@@ -1,25 +1,53 @@
 """Language scope and quality rules: which documents are kept, and the one rule that rejected each of the others.
 
 The kernel of ``web/filtered_documents``. Thresholds and the table of rules are in ``filter_rules.py``; the measures
-they compare come from ``gopher``, ``c4`` and ``fineweb``, over one word split per document.
+they compare come from ``gopher``, ``c4``, ``fineweb`` and ``code_text``, over one word split per document.
 """
 
 from __future__ import annotations
 
+import json
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
 from dataset_platform.contracts.web import FilteredDocuments
 from dataset_platform.errors import InputError
-from dataset_platform.kernels.web import c4, fineweb, gopher, minhash, words
-from dataset_platform.kernels.web.filter_rules import UNSPACED_LANGUAGES, FilterConfig, judge, out_of_scope
+from dataset_platform.kernels.web import c4, code_text, fineweb, gopher, minhash, words
+from dataset_platform.kernels.web.filter_rules import (
+    COUNTS,
+    MEASURES,
+    FilterConfig,
+    Rejection,
+    limits,
+    out_of_scope,
+    rejection,
+)
+from dataset_platform.kernels.web.published_rules import (
+    OTHER_WORDS,
+    UNSPACED_LANGUAGES,
+    published_rules,
+    stop_word_hashes,
+)
 
-__all__ = ["FilterConfig", "filter_documents", "measure", "text_hash"]
+__all__ = ["FilterConfig", "filter_documents", "measure", "measure_vector", "text_hash"]
+
+_SCHEMA = FilteredDocuments.labelled_schema()
+_COPIED = (
+    *("doc_id", "source", "url", "warc_date", "language", "language_score"),
+    *("file", "offset", "length", "offset_kind"),
+)
+_STOP_WORDS = MEASURES.index("stop_word_count")
+_QUALITY = len(gopher.REPETITION)
+_CLEANED = _QUALITY + len(gopher.QUALITY)
+_FINEWEB = MEASURES.index(fineweb.MEASURES[0])
+_CODE = MEASURES.index(code_text.MEASURES[0])
 
 
 def text_hash(text: str) -> str:
@@ -27,66 +55,125 @@ def text_hash(text: str) -> str:
     return xxhash.xxh3_128_hexdigest(" ".join(unicodedata.normalize("NFC", text).lower().split()).encode())
 
 
-def measure(text: str, language: str, config: FilterConfig) -> tuple[dict[str, Any], words.Words]:
-    """All measures of one document, its cleaned text among them, and the word split of the cleaned text's lines."""
-    split = words.split(text)
-    measures: dict[str, Any] = {**gopher.repetition(text, split), **gopher.quality(text, split)}
-    cleaned = c4.clean(text, split, config.line_rules(language))
-    kept = split
-    if cleaned.edited:
-        # a citation was cut out of a line, which may join words: the only case in which words are split once more
-        kept = words.split(cleaned.text)
-    elif not cleaned.keep.all():
-        kept = split.select_lines(cleaned.keep)
+def measure_vector(
+    text: str, language: str, config: FilterConfig, html_bytes: int | None = None
+) -> tuple[npt.NDArray[np.float64], c4.Cleaned]:
+    """All measures of one document, as ``filter_rules.MEASURES`` names them, and its text after the line rules.
+
+    NaN stands for a measure that the document has not: FineWeb's of a text without a line, ``text_html_ratio`` without
+    ``html_bytes``.
+    """
+    split = words.split(text, letters=language in UNSPACED_LANGUAGES)
+    published = published_rules(language) if config.published(language) else None
+    vector = np.empty(len(MEASURES))
+    vector[:_QUALITY] = gopher.repetition(split)
+    vector[_QUALITY:_CLEANED] = gopher.quality(split, stop_word_hashes(language if published else None))
+    if published is not None and language in OTHER_WORDS:
+        vector[_STOP_WORDS] = gopher.contained(split, published.stop_words)
+    cleaned = c4.clean(split, config.line_rules(language))
+    vector[_CLEANED:_FINEWEB] = (
+        cleaned.sentences,
+        cleaned.lines_removed,
+        *cleaned.page_marks,
+        len(cleaned.codes),
+    )
     unspaced = language in UNSPACED_LANGUAGES
     short = config.short_line_length_unspaced if unspaced else config.short_line_length
-    measures.update(
-        text=cleaned.text,
-        text_length=len(cleaned.text),
-        lines_removed=cleaned.lines_removed,
-        sentence_count=c4.sentence_count(kept),
-        lorem_ipsum=int(cleaned.page_reason == "lorem_ipsum"),
-        curly_bracket=int(cleaned.page_reason == "curly_bracket"),
-        **(fineweb.measures(cleaned.text, kept.count, short) or {}),
-    )
-    return measures, kept
+    vector[_FINEWEB:_CODE] = fineweb.measures(cleaned.codes, cleaned.tokens, short)
+    vector[_CODE:] = code_text.measures(split, html_bytes)
+    return vector, cleaned
 
 
-_SCHEMA = FilteredDocuments.labelled_schema()
-_COPIED = (
-    *("doc_id", "source", "url", "warc_date", "language", "language_score"),
-    *("file", "offset", "length", "offset_kind"),
-)
+def _named(vector: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Measures by name, counts as whole numbers; what is NaN is left out."""
+    found = zip(MEASURES, vector.tolist(), strict=True)
+    return {name: int(value) if name in COUNTS else value for name, value in found if value == value}
 
 
-def _row(text: str, language: str, score: float, config: FilterConfig) -> dict[str, Any]:
-    rejection = out_of_scope(language, score, config)
-    if rejection is not None:
-        return rejection._asdict()
-    row, kept = measure(text, language, config)
-    rejection = judge(row, language, config)
-    if rejection is not None:
-        # the text lies in web/documents; a rejected row says only why
-        row.update(rejection._asdict(), text=None, text_length=None)
-        return row
-    row["text_hash"] = text_hash(row["text"])
-    signature = minhash.signature(minhash.word_hashes(kept), config.minhash)
-    row["minhash"] = signature.astype("<u4", copy=False).tobytes()
-    return row
+def measure(
+    text: str, language: str, config: FilterConfig, html_bytes: int | None = None
+) -> tuple[dict[str, Any], c4.Cleaned]:
+    """All measures of one document by name, its cleaned text among them as ``text``; and the text after the line rules."""
+    vector, cleaned = measure_vector(text, language, config, html_bytes)
+    return {**_named(vector), "text": cleaned.text}, cleaned
+
+
+class _Batch:
+    """What becomes of the rows of one batch, column by column."""
+
+    def __init__(self, size: int) -> None:
+        self.measures = np.full((size, len(MEASURES)), np.nan)
+        self.rejections: list[Rejection | None] = [None] * size
+        self.texts: list[str | None] = [None] * size
+        self.hashes: list[str | None] = [None] * size
+        self.words: list[minhash.Hashes] = []
+        self.kept: list[int] = []
+
+    def judge(self, at: int, text: str, language: str, config: FilterConfig, html_bytes: int | None) -> None:
+        vector, cleaned = measure_vector(text, language, config, html_bytes)
+        self.measures[at] = vector
+        rejected = self.rejections[at] = rejection(vector, limits(config, language))
+        if rejected is None:
+            self.texts[at] = kept = cleaned.text
+            self.hashes[at] = text_hash(kept)
+            self.words.append(cleaned.folded)
+            self.kept.append(at)
+
+    def columns(self, config: FilterConfig) -> dict[str, pa.Array]:
+        """Every column of the labelled table that is not copied; text, hash and signature only of kept rows."""
+        size = len(self.texts)
+        rejected = self.rejections
+        found = {
+            "text": pa.array(self.texts, pa.string()),
+            "text_hash": pa.array(self.hashes, pa.string()),
+            "minhash": self._signatures(config),
+            "reason": pa.array([r and r.reason for r in rejected], pa.string()),
+            "measure": pa.array([r and r.measure for r in rejected], pa.float64()),
+            "detail": pa.array([r and r.detail for r in rejected], pa.string()),
+            "measures": pa.array([None if r is None else self._json(i) for i, r in enumerate(rejected)], pa.string()),
+        }
+        missing = np.isnan(self.measures)
+        for column, name in enumerate(MEASURES):
+            if name in _SCHEMA.names:
+                # the text's length is one of the text, which rejected rows have not
+                null = missing[:, column] if name != "text_length" else np.array([t is None for t in self.texts], bool)
+                values = pa.array(np.where(null, 0, self.measures[:, column]), mask=null)
+                found[name] = values.cast(_SCHEMA.field(name).type)
+        for field in _SCHEMA:
+            if field.name not in found and field.name not in _COPIED:
+                found[field.name] = pa.nulls(size, field.type)
+        return found
+
+    def _json(self, at: int) -> str | None:
+        measured = _named(self.measures[at])
+        return json.dumps({k: round(v, 6) for k, v in measured.items()}) if measured else None
+
+    def _signatures(self, config: FilterConfig) -> pa.Array:
+        bounds = np.cumsum([0, *map(len, self.words)])
+        hashes = np.concatenate([*self.words, np.empty(0, np.uint64)])
+        signatures = minhash.signatures_of(hashes, bounds, config.minhash).astype("<u4", copy=False)
+        column: list[bytes | None] = [None] * len(self.texts)
+        for at, signature in zip(self.kept, signatures, strict=True):
+            column[at] = signature.tobytes()
+        return pa.array(column, pa.binary())
 
 
 def _label(batch: pa.RecordBatch, config: FilterConfig) -> pa.RecordBatch:
     missing = [name for name in (*_COPIED, "text") if name not in batch.schema.names]
     if missing:
         raise InputError(f"Documents without the columns {', '.join(missing)}.", "Pass rows of web/documents.")
-    inputs = (batch.column(name).to_pylist() for name in ("text", "language", "language_score"))
-    rows = [_row(text, language, score, config) for text, language, score in zip(*inputs, strict=True)]
-    columns = []
-    for field in _SCHEMA:
-        if field.name in _COPIED:
-            columns.append(batch.column(field.name).cast(field.type))
-        else:
-            columns.append(pa.array([row.get(field.name) for row in rows], field.type))
+    rows = _Batch(batch.num_rows)
+    languages, scores = (batch.column(name).to_pylist() for name in ("language", "language_score"))
+    known = "html_bytes" in batch.schema.names
+    sizes: Sequence[int | None] = batch.column("html_bytes").to_pylist() if known else [None] * batch.num_rows
+    for at, (text, language, score, size) in enumerate(
+        zip(batch.column("text"), languages, scores, sizes, strict=True)
+    ):
+        rows.rejections[at] = out_of_scope(language, score, config)
+        if rows.rejections[at] is None:
+            rows.judge(at, text.as_py(), language, config, size)
+    found = rows.columns(config)
+    columns = [batch.column(f.name).cast(f.type) if f.name in _COPIED else found[f.name] for f in _SCHEMA]
     return pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
 
 
@@ -98,8 +185,9 @@ def _filter(batches: Iterator[pa.RecordBatch], config: FilterConfig) -> Iterator
 def filter_documents(config: FilterConfig) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The kernel: every row of ``web/documents`` comes out once, in order, kept or with the rule that rejected it.
 
-    Kept rows carry the cleaned text, its length, hash and MinHash; on rejected rows these are null. Measures are filled
-    on every row that is within the language scope. Input columns the table does not have are ignored.
+    Kept rows carry the cleaned text, its length, hash and MinHash; on rejected rows these are null, and ``measures``
+    has all that was measured as JSON, for ``rejections``. Measures are filled on every row that is within the language
+    scope. Input columns the table does not have are ignored, but for ``html_bytes``.
 
     Raises:
         InputError: (while iterating) the batches lack a column of ``contracts.Documents``.

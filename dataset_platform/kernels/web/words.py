@@ -1,23 +1,27 @@
 """The one word split that every filter and MinHash share.
 
 A document is split once into tokens with hashes, flags and lines; rules over tokens belong in ``gopher.py``, ``c4.py``
-and ``fineweb.py``, facts about characters in ``characters.py``, the
-compiled loops in ``segmentation.py``.
+and ``fineweb.py``, facts about characters in ``characters.py``, the compiled rule on runs in ``affixes.py``, the loops in
+``segmentation.py``.
 
-The rule, close to the English word tokenizer of spaCy 3 (which the field's thresholds were set with):
+The rule is the English word tokenizer of spaCy 3, which datatrove's filters split English text with and the field's
+thresholds were set with; the tests hold the two against each other. Its parts:
 
 1. A run is what lies between whitespace (``str.isspace``).
-2. From both ends of a run, punctuation, quotes, brackets, currency signs and dashes split off, each as its own token;
-   two or more full stops in a row stay one token. A single full stop splits off at the end only: after a digit, a lower
-   case letter, punctuation or two capitals, but not after an abbreviation ("Mr.", "e.g.", "U.S.", "J."). ``-``, ``/``,
-   ``@``, ``|``, ``\\`` and ``~`` stay where they are.
-3. Clitics split off at the end: ``n't``, ``'s``, ``'m``, ``'d``, ``'ll``, ``'ve``, ``'re`` (either apostrophe, either
-   case); "cannot", "gonna" and "gotta" are two tokens.
-4. Inside a run, a hyphen or dash between letters, a comma between letters, ``: < > = /`` before a letter, an arithmetic
-   sign between digits, a full stop between a lower and an upper case letter, and full stops in a row are tokens.
-   What looks like an address ("://", "www.", a path after a domain) is not split inside.
-5. Emoji, dingbats and full-width punctuation are tokens wherever they stand. So is every letter of a script without
-   spaces between words (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar), with the marks that follow it.
+2. A run that is an exception as a whole ("don't", "e.g.", "cannot", ":-)") is cut as its entry says.
+3. Else a mark splits off at either end, and again, until neither end has one or an exception is left: punctuation,
+   quotes, brackets, currency signs, symbols, two or more full stops; at the end also ``'s``, a unit behind a digit
+   ("5km"), and a full stop behind a digit, a lower case letter, a mark or two capitals.
+4. What is left is one token if it is an address (``addresses.py``), else it is cut at dots in a row, at symbols, at
+   hyphens and dashes between letters, at a comma between letters, at ``: < > = /`` before a letter, at an arithmetic
+   sign between digits and at a full stop between a lower and an upper case letter.
+5. Where three or more tokens came of a run, those that together are an exception become it ("x-a.m." ends in "a.m.").
+
+Differences from spaCy, all of them without a rule that sees them: whitespace makes no tokens; an exception that the
+marks of two neighbouring runs make up (": )") does not stop one inside a run.
+
+In languages written without spaces every letter is a token of its own (``letters``), with the marks that follow it. To
+MinHash it is one in every language, so that two copies of a text are the same set whatever language they were taken for.
 """
 
 from __future__ import annotations
@@ -28,57 +32,43 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from dataset_platform.kernels.web.characters import character_tables
-from dataset_platform.kernels.web.segmentation import (
-    CLOSING,
-    HAS_ALPHA,
-    PUNCTUATION,
-    SENTENCE_END,
-    hash_span,
-    split_codes,
-)
+from dataset_platform.kernels.web import affixes, editing
+from dataset_platform.kernels.web.affixes import Exceptions, hash_span, join_hash
+from dataset_platform.kernels.web.characters import character_tables, word_facts
+from dataset_platform.kernels.web.segmentation import CLOSING, GAP, HAS_ALPHA, SENTENCE_END, SYMBOLS, split_codes
 
-__all__ = ["CLOSING", "HAS_ALPHA", "PUNCTUATION", "SENTENCE_END", "Words", "code_points", "hash_word", "split"]
-
-# With a full stop these are one token: titles, company forms, months, American states, Latin.
-# fmt: off
-_ABBREVIATIONS = (
-    "Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt", "Jr", "Sr", "Gen", "Gov", "Rep", "Rev", "Sen", "Adm", "Bros", "Co",
-    "co", "Corp", "Inc", "Ltd", "Messrs", "vs", "Md", "Mo", "Mont", "Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug",
-    "Sep", "Sept", "Oct", "Nov", "Dec", "Ak", "Ala", "Ariz", "Ark", "Calif", "Colo", "Conn", "Del", "Fla", "Ga", "Ia",
-    "Id", "Ill", "Ind", "Kan", "Kans", "Ky", "La", "Mass", "Mich", "Minn", "Miss", "Neb", "Nebr", "Nev", "Okla",
-    "Ore", "Pa", "Tenn", "Va", "Wash", "Wis",
-)
-# fmt: on
-_COMPOUNDS = {"cannot": 3, "Cannot": 3, "gonna": 3, "Gonna": 3, "gotta": 3, "Gotta": 3}
+__all__ = ["CLOSING", "GAP", "HAS_ALPHA", "SENTENCE_END", "SYMBOLS", "Words", "code_points", "hash_word", "split"]
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """Tokens and lines of one document. Positions are characters (code points) of the text; ends are exclusive.
 
-    Lines are those of ``str.splitlines``. A line word is what ``str.split`` gives, except that each letter of a script
-    without spaces counts as one.
+    Lines are those of ``str.splitlines``, and what is known of them is of the stripped line.
     """
 
     codes: npt.NDArray[np.uint32]
     """Code points of the text."""
+    letters: bool
+    """Whether letters of scripts without spaces are tokens."""
     starts: npt.NDArray[np.int32]
     ends: npt.NDArray[np.int32]
     hashes: npt.NDArray[np.uint64]
     """Of the token as written."""
-    folded: npt.NDArray[np.uint64]
-    """Of the token in lower case."""
     flags: npt.NDArray[np.uint8]
     lines: npt.NDArray[np.int32]
     """Line of each token."""
-    line_first: npt.NDArray[np.int32]
-    """First character of each line that is not whitespace; -1 on blank lines."""
-    line_last: npt.NDArray[np.int32]
-    """Last character of each line that is not whitespace; -1 on blank lines."""
+    folded: npt.NDArray[np.uint64]
+    """Hashes of MinHash's words: tokens in lower case that are not all punctuation, letters without spaces apart."""
+    folded_starts: npt.NDArray[np.int32]
+    line_starts: npt.NDArray[np.int32]
+    """First character of each line that is not whitespace."""
+    line_ends: npt.NDArray[np.int32]
+    """End of each line's last character that is not whitespace; a blank line's start."""
     line_words: npt.NDArray[np.int32]
+    """Words of each line as ``str.split`` gives them; with ``letters``, each letter counts as one."""
     line_longest: npt.NDArray[np.int32]
-    """Characters of each line's longest line word."""
+    """Characters of each line's longest such word."""
 
     @property
     def count(self) -> int:
@@ -90,17 +80,34 @@ class Words:
         """Characters per token."""
         return self.ends - self.starts
 
-    def select_lines(self, keep: npt.NDArray[np.bool_]) -> Words:
-        """The tokens of some lines (bool, one per line); positions and line numbers stay those of the whole text."""
-        kept = keep[self.lines]
+    def without(self, spans: npt.NDArray[np.int32]) -> Words:
+        """The split of the text without some spans; what is known of the lines' words stays as it was with them.
+
+        Args:
+            spans: first and end character of each, of shape (n, 2), ascending; each within a line's stripped text.
+        """
+        tables = character_tables()
+        codes, starts, ends, hashes, flags, lines, folded, folded_starts, line_starts, line_ends = editing.remove_spans(
+            self.codes,
+            (self.starts, self.ends, self.hashes, self.flags, self.folded, self.folded_starts),
+            (self.line_starts, self.line_ends),
+            spans,
+            (tables.classes, tables.folded),
+            exceptions(),
+            self.letters,
+        )
         return replace(
             self,
-            starts=self.starts[kept],
-            ends=self.ends[kept],
-            hashes=self.hashes[kept],
-            folded=self.folded[kept],
-            flags=self.flags[kept],
-            lines=self.lines[kept],
+            codes=codes,
+            starts=starts,
+            ends=ends,
+            hashes=hashes,
+            flags=flags,
+            lines=lines,
+            folded=folded,
+            folded_starts=folded_starts,
+            line_starts=line_starts,
+            line_ends=line_ends,
         )
 
 
@@ -115,19 +122,49 @@ def hash_word(word: str) -> np.uint64:
     return np.uint64(hash_span(codes, 0, len(codes)))
 
 
+def _table(entries: dict[int, int], slots: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:
+    keys, values = np.zeros(slots, np.uint64), np.zeros(slots, np.uint32)
+    for key, value in entries.items():
+        at = key % slots
+        while keys[at]:
+            at = (at + 1) % slots
+        keys[at], values[at] = key, value
+    return keys, values
+
+
 @lru_cache(maxsize=1)
-def _exceptions() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
-    abbreviations = np.sort(np.array([hash_word(word) for word in _ABBREVIATIONS], np.uint64))
-    compounds = sorted((int(hash_word(word)), cut) for word, cut in _COMPOUNDS.items())
-    return (
-        abbreviations,
-        np.array([key for key, _ in compounds], np.uint64),
-        np.array([cut for _, cut in compounds], np.int32),
-    )
+def exceptions() -> Exceptions:
+    """The published exceptions and units, hashed."""
+    facts = word_facts()["word_split"]
+    parted = [entry.split("|") for entry in " ".join(facts["parted"]).split()]
+    cuts = {"".join(parts): sum(1 << at for at in np.cumsum([len(p) for p in parts[:-1]]).tolist()) for parts in parted}
+    cuts |= dict.fromkeys(" ".join(facts["whole"]).split(), 0)
+    if longest := [word for word in cuts if len(word) > affixes.MAX_EXCEPTION]:
+        raise ValueError(f"word_facts.json has exceptions longer than the split looks: {', '.join(longest)}")
+    units = np.sort(np.array([hash_word(unit) for unit in " ".join(facts["units"]).split()], np.uint64))
+    empty = Exceptions(*_table({}, 8), *_table({}, 8), units)
+    phrases: dict[int, int] = {}
+    for word, cut in cuts.items():
+        hashes = _split(word, empty, letters=False).hashes
+        if len(hashes) > 1:
+            key = hashes[0]
+            for token in hashes[1:]:
+                key = np.uint64(join_hash(key, token))
+            phrases[int(key)] = cut
+    return Exceptions(*_table({int(hash_word(w)): c for w, c in cuts.items()}, 4096), *_table(phrases, 2048), units)
 
 
-def split(text: str) -> Words:
-    """Split a text into tokens by the rule of this module."""
+def split(text: str, *, letters: bool = False) -> Words:
+    """Split a text into tokens by the rule of this module.
+
+    Args:
+        letters: make a token of each letter of a script without spaces between words (Han, Hiragana, Katakana, Thai,
+            Lao, Khmer, Myanmar).
+    """
+    return _split(text, exceptions(), letters=letters)
+
+
+def _split(text: str, published: Exceptions, *, letters: bool) -> Words:
     codes = code_points(text)
     tables = character_tables()
-    return Words(codes, *split_codes(codes, tables.classes, tables.folded, *_exceptions()))
+    return Words(codes, letters, *split_codes(codes, tables.classes, tables.folded, published, letters))

@@ -2,13 +2,15 @@
 
 import random
 import re
+from functools import partial
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from dataset_platform.kernels.web.filter_rules import RULES, FilterConfig, judge
+from dataset_platform.kernels.web.filter_rules import RULES, FilterConfig, judge, limits
 from dataset_platform.kernels.web.filters import measure
+from dataset_platform.kernels.web.published_rules import published_languages, published_rules
 
 VOCABULARY = re.findall(
     r"\w+",
@@ -24,10 +26,10 @@ def prose(seed: int, sentences: int = 12, length: int = 9) -> str:
     return "\n\n".join(" ".join(lines[at : at + 3]) for at in range(0, sentences, 3))
 
 
-def one(text: str, language: str = "en", **config: Any) -> dict[str, Any]:
+def one(text: str, language: str = "en", html_bytes: int | None = None, **config: Any) -> dict[str, Any]:
     """A document's measures with the rejection's reason, measure and detail, as in a row of the table."""
     thresholds = FilterConfig(**config)
-    measures, _ = measure(text, language, thresholds)
+    measures, _ = measure(text, language, thresholds, html_bytes)
     rejection = judge(measures, language, thresholds)
     labels = rejection._asdict() if rejection else dict.fromkeys(("reason", "measure", "detail"))
     return {**measures, **labels}
@@ -87,6 +89,8 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
     "line_punct_ratio": (edited(" so. And then"), {}),
     "short_line_ratio": ("\n".join(prose(at, 1, 4)[:-1][:29] + "." for at in range(40)), {}),
     "char_dup_ratio": (prose(1) + f"\n\n{LINE}\n\n{LINE}", {}),
+    "text_html_ratio": (prose(1), {"min_text_html_ratio": 0.1, "html_bytes": 100_000}),
+    "code_char_ratio": (prose(1) + "\n// this is a remark", {"max_code_char_ratio": 0.01}),
     "list_ratio": ("\n".join(prose(at, 1, 4) for at in range(60)),
                    {"max_newline_word_ratio": 0.15, "max_short_line_ratio": None}),
 }  # fmt: skip
@@ -98,6 +102,7 @@ def test_each_rule_rejects_what_it_is_for(reason: str) -> None:
     row = one(text, **config)
     assert row["reason"] == reason, row["detail"]
     rule = next(rule for rule in RULES if rule.reason == reason)
+    config = {name: value for name, value in config.items() if name != "html_bytes"}
     limit = getattr(FilterConfig(**config), rule.threshold) if isinstance(rule.threshold, str) else rule.threshold
     assert row["measure"] < limit if rule.rejects == "<" else row["measure"] > limit
     assert row["detail"].endswith(f"{rule.rejects} {limit:g}")
@@ -139,6 +144,8 @@ def test_defaults_are_the_published_thresholds() -> None:
         "short_line_ratio": 0.67,
         "char_dup_ratio": 0.01,
         "list_ratio": 0.3,
+        "text_html_ratio": None,
+        "code_char_ratio": None,
     }
     config = FilterConfig()
     limits = [(r.reason, getattr(config, r.threshold) if isinstance(r.threshold, str) else r.threshold) for r in RULES]
@@ -160,11 +167,11 @@ LONG_WORDS = distinct_words(80, 13)
 
 def test_english_word_rules_are_asked_of_english_only() -> None:
     assert one(LONG_WORDS, "en")["reason"] == "gopher_above_avg_threshold"
-    assert one(LONG_WORDS, "de")["reason"] is None
+    assert one(LONG_WORDS, "sh")["reason"] is None
     few = prose(1).replace(". ", " so ")
     assert one(few, "en")["reason"] == "too_few_sentences"
-    assert one(few, "de")["reason"] is None
-    for language, removed in (("en", 2), ("de", 1)):
+    assert one(few, "sh")["reason"] is None
+    for language, removed in (("en", 2), ("sh", 1)):
         row = one(prose(1) + "\n\nmenu home\n\nPlease enable JavaScript now.", language)
         assert row["lines_removed"] == removed
 
@@ -172,7 +179,76 @@ def test_english_word_rules_are_asked_of_english_only() -> None:
 def test_language_free_rules_are_asked_of_all() -> None:
     for reason in ("dup_line_frac", "duplicated_10_n_grams", "gopher_short_doc", "curly_bracket", "char_dup_ratio"):
         text, config = CASES[reason]
-        assert one(text, "de", **config)["reason"] == reason
+        assert one(text, "sh", **config)["reason"] == reason
+        assert one(text, "de", language_thresholds="same", **config)["reason"] == reason
+
+
+def test_languages_are_asked_by_their_published_thresholds() -> None:
+    config = FilterConfig()
+    german = {rule.reason: limit for rule, limit in zip(*asked(config, "de"), strict=True)}
+    assert german["dup_line_frac"] == 0.263
+    assert german["gopher_above_avg_threshold"] == 15
+    assert german["char_dup_ratio"] == 0.1
+    assert not {"dup_para_frac", "short_line_ratio", "too_few_sentences"} & set(german), "FineWeb-2 leaves them out"
+    same = {
+        rule.reason: limit for rule, limit in zip(*asked(FilterConfig(language_thresholds="same"), "de"), strict=True)
+    }
+    assert same["dup_line_frac"] == 0.3
+    assert "gopher_above_avg_threshold" not in same
+    assert "dup_line_frac" not in dict(zip(*names(FilterConfig(max_dup_line_frac=None), "de"), strict=True))
+    chinese_rules = {rule.reason: limit for rule, limit in zip(*asked(config, "zh"), strict=True)}
+    assert chinese_rules["line_punct_ratio"] == 0.106
+    assert "top_2_gram" not in chinese_rules, "its words are not ours"
+
+
+def asked(config: FilterConfig, language: str) -> tuple[tuple[Any, ...], list[float]]:
+    found = limits(config, language)
+    return found.rules, found.values.tolist()
+
+
+def names(config: FilterConfig, language: str) -> tuple[list[str], list[float]]:
+    rules, values = asked(config, language)
+    return [rule.reason for rule in rules], values
+
+
+def test_english_is_asked_the_same_by_either_setting() -> None:
+    assert names(FilterConfig(), "en") == names(FilterConfig(language_thresholds="same"), "en")
+
+
+@pytest.mark.parametrize("language", published_languages())
+def test_each_published_language_is_complete(language: str) -> None:
+    rules = published_rules(language)
+    assert rules is not None
+    assert len(rules.stop_words) >= 3
+    assert set(rules.thresholds) <= set(FilterConfig.model_fields)
+    found = dict(zip(*names(FilterConfig(), language), strict=True))
+    assert found["gopher_enough_stop_words"] == 2
+    assert 0 < found["dup_line_frac"] <= 1
+    text = " ".join(rules.stop_words)
+    assert one(text, language)["stop_word_count"] == len(rules.stop_words), "the split finds them as they are written"
+
+
+def test_common_languages_have_rules() -> None:
+    guide = "ca cs da de el es fi fr hu it ja ko nl pt ru sv vi zh"  # the Debian guide's, and English
+    assert set(guide.split()) <= set(published_languages())
+    assert "en" not in published_languages()
+    assert published_rules("xx") is None
+
+
+def test_text_and_code() -> None:
+    text = prose(1) + "\nif (a) return;\n<br>\n// done"
+    row = one(text)
+    code = len("if (a) return;<br>// done")
+    lines = [line for line in text.splitlines() if line]
+    assert row["code_char_ratio"] == pytest.approx(code / sum(map(len, lines)))
+    assert "text_html_ratio" not in row, "not known without the size of the HTML"
+    assert one(text, max_code_char_ratio=0.01)["reason"] == "code_char_ratio"
+    config = FilterConfig(min_text_html_ratio=0.1)
+    for size, reason in ((len(text) * 5, None), (len(text) * 11, "text_html_ratio")):
+        measures, _ = measure(text, "en", config, size)
+        assert measures["text_html_ratio"] == pytest.approx(len(text) / size)
+        rejection = judge(measures, "en", config)
+        assert (rejection and rejection.reason) == reason
 
 
 def chinese(seed: int) -> str:
@@ -181,22 +257,28 @@ def chinese(seed: int) -> str:
 
 
 def test_scripts_without_spaces() -> None:
-    row = one(chinese(0), "zh")
+    assert one(chinese(0), "zh")["reason"] == "gopher_enough_stop_words", "letters drawn at random"
+    assert one(chinese(0).replace("。", "的是。", 2), "zh")["reason"] is None
+    one_language = partial(one, language_thresholds="same")
+    row = one_language(chinese(0), "zh")
     assert row["reason"] is None, row["detail"]
     assert row["word_count"] == 480
     assert row["mean_word_length"] == 1
     assert row["text"] == chinese(0)
-    assert one(chinese(0), "zh", short_line_length_unspaced=25)["reason"] == "short_line_ratio"
-    assert one(chinese(0).replace("。", "，"), "zh")["reason"] == "line_punct_ratio"
+    assert one_language(chinese(0), "zh", short_line_length_unspaced=25)["reason"] == "short_line_ratio"
+    assert one_language(chinese(0).replace("。", "，"), "zh")["reason"] == "line_punct_ratio"
     phrase = "这家公司的"
-    assert one(chinese(0).replace("\n", f"\n{phrase}"), "zh")["reason"] is None, "phrases of a few letters repeat"
+    assert one_language(chinese(0).replace("\n", f"\n{phrase}"), "zh")["reason"] is None, (
+        "phrases of a few letters repeat"
+    )
 
 
 def test_thai_lines_end_without_a_mark() -> None:
     draw = random.Random(0)
     text = "\n".join("".join(chr(draw.randrange(0x0E01, 0x0E2E)) for _ in range(40)) for _ in range(20))
-    assert one(text, "th")["reason"] is None
-    assert one(text, "de")["reason"] == "line_punct_ratio"
+    assert one(text, "th", min_stop_words=None)["reason"] is None
+    assert one(text, "th", language_thresholds="same")["reason"] is None
+    assert one(text, "ja", language_thresholds="same")["reason"] == "line_punct_ratio"
 
 
 def test_config_refuses_what_it_does_not_know() -> None:

@@ -1,6 +1,7 @@
 """The filter kernel as a whole: every row once, the right rule, and nothing that depends on batches or order."""
 
 import datetime
+import json
 import pickle
 import random
 import re
@@ -11,7 +12,8 @@ import pytest
 
 from dataset_platform.contracts.web import Documents, FilteredDocuments
 from dataset_platform.errors import InputError
-from dataset_platform.kernels.web import minhash
+from dataset_platform.kernels.web import minhash, segmentation, words
+from dataset_platform.kernels.web.filter_rules import MEASURES
 from dataset_platform.kernels.web.filters import FilterConfig, filter_documents, text_hash
 
 VOCABULARY = re.findall(
@@ -38,6 +40,8 @@ def documents(rows: list[tuple[str, str, float]], ids: list[int] | None = None) 
         "charset": "utf-8",
         "charset_source": "http",
         "html_bytes": 1,
+        "extraction": "learned",
+        "extraction_confidence": 0.9,
         "file": "a.warc.gz",
         "length": 1,
         "offset_kind": "member",
@@ -100,6 +104,25 @@ def test_rejected_rows_have_measures_but_no_text() -> None:
     assert row["text"] is row["text_length"] is row["text_hash"] is row["minhash"] is None
     assert row["word_count"] == 45
     assert row["line_punct_ratio"] == 1
+    measures = json.loads(row["measures"])
+    assert set(measures) == {*MEASURES}, "nothing that was measured is lost"
+    assert all(measures[name] == pytest.approx(row[name], abs=1e-6) for name in measures if row.get(name) is not None)
+    assert one(prose(1))["measures"] is None, "a kept row has them as columns"
+
+
+@pytest.mark.parametrize("text", [prose(1), prose(4).replace(".", ".[1]"), prose(2) + "\n\n[2] uses cookies\n{ }", "x"])
+@pytest.mark.parametrize("language", ["en", "de", "zh", "xx"])
+def test_a_document_is_split_once(text: str, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counting(codes: np.ndarray, *rest: object) -> tuple:
+        calls.append(len(codes))
+        return segmentation.split_codes(codes, *rest)
+
+    one(text, language)  # a language's stop words are split once per process
+    monkeypatch.setattr(words, "split_codes", counting)
+    one(text, language)
+    assert calls == [len(text)]
 
 
 def mixed() -> list[tuple[str, str, float]]:

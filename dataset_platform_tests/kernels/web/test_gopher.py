@@ -9,12 +9,13 @@ import pytest
 from dataset_platform.kernels.web import gopher, words
 
 
-def quality(text: str) -> gopher.QualityMeasures:
-    return gopher.quality(text, words.split(text))
+def quality(text: str, stop_words: tuple[str, ...] = gopher.STOP_WORDS) -> dict[str, float]:
+    found = gopher.quality(words.split(text), gopher.stop_word_hashes(stop_words))
+    return dict(zip(gopher.QUALITY, found.tolist(), strict=True))
 
 
 def repetition(text: str) -> dict[str, float]:
-    return gopher.repetition(text, words.split(text))
+    return dict(zip(gopher.REPETITION, gopher.repetition(words.split(text)).tolist(), strict=True))
 
 
 def test_words_leave_out_punctuation() -> None:
@@ -43,6 +44,18 @@ def test_alpha_share_is_of_all_tokens() -> None:
 def test_stop_words_are_distinct_and_lower_case() -> None:
     assert quality("the the The of AND haves")["stop_word_count"] == 2
     assert quality(" ".join(gopher.STOP_WORDS))["stop_word_count"] == 8
+    assert quality("der und the", ("der", "die", "und"))["stop_word_count"] == 2
+
+
+def test_stop_words_of_languages_without_spaces_are_looked_for_anywhere() -> None:
+    split = words.split("今天的天气", letters=True)
+    assert gopher.contained(split, ("的", "天气", "在", "今天的天气很")) == 2
+
+
+def test_n_grams_are_compared_without_their_spaces() -> None:
+    """As datatrove joins them: '1 12' repeats '11 2'."""
+    text = "1 12 3 4 5 x 11 2 3 4 5"
+    assert repetition(text)["duplicated_5_n_grams"] == len("112345") / len(text)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n", "...", "\n\n\n"])
@@ -94,12 +107,12 @@ def by_definition(text: str) -> dict[str, float]:
         gram, count = grams.most_common(1)[0] if grams else ("", 0)
         expected[f"top_{n}_gram"] = len(gram) * count / len(text)
     for n in gopher.DUPLICATED_N_GRAMS:
-        seen: set[tuple[str, ...]] = set()
+        seen: set[str] = set()
         at = characters = 0
         while at <= len(tokens) - n:
-            run = tuple(tokens[at : at + n])
+            run = "".join(tokens[at : at + n])
             if run in seen:
-                characters += sum(map(len, run))
+                characters += len(run)
                 at += n
             else:
                 seen.add(run)
