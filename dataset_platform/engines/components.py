@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from dataset_platform.kernels.web.components import connected_components
+from dataset_platform.errors import EngineError
+from dataset_platform.kernels.web.components import arrow_components
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -29,15 +30,22 @@ def component_labels(spark: SparkSession, edges: DataFrame, in_memory_edges: int
     if edges.count() > in_memory_edges:
         return star_components(edges)
     table = edges.toArrow()
-    nodes, labels = connected_components(
-        table.column("src").to_numpy(zero_copy_only=False), table.column("dst").to_numpy(zero_copy_only=False)
-    )
-    columns = {"node": pa.array(nodes, pa.string()), "label": pa.array(labels, pa.string())}
-    return spark.createDataFrame(pa.table(columns))
+    nodes, labels = arrow_components(table.column("src"), table.column("dst"))
+    return spark.createDataFrame(pa.table({"node": nodes.cast(pa.string()), "label": labels.cast(pa.string())}))
 
 
 def star_components(edges: DataFrame) -> DataFrame:
-    """The distributed algorithm; ``edges`` has columns src, dst without loops. Returns node, label."""
+    """The distributed algorithm.
+
+    Args:
+        edges: columns src, dst: string ids, without loops.
+
+    Returns:
+        DataFrame with columns node, label, as ``component_labels``.
+
+    Raises:
+        EngineError: ``MAX_ROUNDS`` rounds did not end in stars; a chain of n edges takes some log2(n) of them.
+    """
     from pyspark.sql import functions as F
 
     current = edges.select(F.greatest("src", "dst").alias("src"), F.least("src", "dst").alias("dst")).distinct()
@@ -49,28 +57,32 @@ def star_components(edges: DataFrame) -> DataFrame:
         if state == before:
             break
         before = state
+    else:
+        raise EngineError(
+            f"The components of {row[0]} edges are not found after {MAX_ROUNDS} rounds.",
+            "Raise web.dedup.jaccard_threshold: fewer pairs are joined, and their chains are shorter.",
+        )
     leaves = current.select(F.col("src").alias("node"), F.col("dst").alias("label"))
     roots = current.select(F.col("dst").alias("node"), F.col("dst").alias("label"))
     return leaves.unionByName(roots).distinct()
 
 
 def _large_star(edges: DataFrame) -> DataFrame:
-    """Connect each node's larger neighbours to the smallest node of its neighbourhood."""
+    """Connect each node's larger neighbours to the smallest node of its neighbourhood; edges may come twice."""
+    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    both = edges.unionByName(edges.select(F.col("dst").alias("src"), F.col("src").alias("dst"))).distinct()
-    smallest = both.groupBy("src").agg(F.least(F.min("dst"), F.first("src")).alias("m"))
-    joined = both.join(smallest, "src").where("dst > src")
-    return joined.select(F.col("dst").alias("src"), F.col("m").alias("dst")).where("src <> dst").distinct()
+    both = edges.unionByName(edges.select(F.col("dst").alias("src"), F.col("src").alias("dst")))
+    # a window and not a join with the minima: one shuffle, and a hub's neighbours may spill to disk
+    smallest = F.least(F.min("dst").over(Window.partitionBy("src")), "src")
+    return both.withColumn("m", smallest).where("dst > src").select(F.col("dst").alias("src"), F.col("m").alias("dst"))
 
 
 def _small_star(edges: DataFrame) -> DataFrame:
-    """Connect each node and its smaller neighbours to the smallest of them."""
+    """Connect each node and its smaller neighbours to the smallest of them; ``src`` is the larger end of each edge."""
+    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    down = edges.select(F.greatest("src", "dst").alias("src"), F.least("src", "dst").alias("dst")).distinct()
-    smallest = down.groupBy("src").agg(F.min("dst").alias("m"))
-    joined = down.join(smallest, "src")
-    siblings = joined.select(F.col("dst").alias("src"), F.col("m").alias("dst"))
-    own = joined.select("src", F.col("m").alias("dst"))
-    return siblings.unionByName(own).where("src <> dst").distinct()
+    joined = edges.withColumn("m", F.min("dst").over(Window.partitionBy("src")))
+    both_ends = F.explode(F.array("dst", "src")).alias("src")
+    return joined.select(both_ends, F.col("m").alias("dst")).where("src <> dst").distinct()

@@ -7,7 +7,9 @@ import random
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from dataset_platform.engines import components
 from dataset_platform.engines.components import component_labels, star_components
+from dataset_platform.errors import EngineError
 
 Edges = list[tuple[str, str]]
 
@@ -100,3 +102,24 @@ def test_no_edges_are_no_components(spark: SparkSession) -> None:
     for edges in ([], [("a", "a")]):
         for limit in (0, 10):
             assert labels_of(component_labels(spark, frame(spark, edges), in_memory_edges=limit)) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_random_graphs_have_the_same_labels_both_ways(spark: SparkSession, seed: int) -> None:
+    """Graphs about the size at which one component of many nodes appears, with a chain and stars on the same nodes."""
+    draw = random.Random(seed)
+    nodes = draw.randrange(50, 800)
+    edges = random_edges(seed, nodes, int(nodes * draw.uniform(0.2, 1.2)))
+    edges += [(node(n), node(n + 1)) for n in range(draw.randrange(nodes))]
+    edges += [(node(draw.randrange(nodes)), node(leaf)) for leaf in range(0, nodes, draw.randrange(1, 9))]
+    edges = [edge if draw.random() < 0.5 else edge[::-1] for edge in draw.sample(edges, len(edges))]
+    expected = flood_fill(edges)
+    assert labels_of(component_labels(spark, frame(spark, edges))) == expected
+    assert labels_of(component_labels(spark, frame(spark, edges, parts=3), in_memory_edges=0)) == expected
+
+
+def test_rounds_that_do_not_suffice_are_an_error(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "MAX_ROUNDS", 2)
+    with pytest.raises(EngineError, match="not found after 2 rounds"):
+        star_components(frame(spark, chain(0, 40)))

@@ -75,6 +75,31 @@ def test_signature_by_definition() -> None:
     assert np.array_equal(minhash.signature_of_shingles(shingle_set), hashed.min(axis=0).astype(np.uint32))
 
 
+@pytest.mark.parametrize("ngram", [1, 5, 9])
+def test_signatures_of_many_documents_are_those_of_each(ngram: int) -> None:
+    config = MinHashConfig(ngram=ngram)
+    documents = [random_words(n, size) for n, size in enumerate([0, 1, 4, 5, 6, 7, 8, 9, 300, 0, 41])]
+    hashes, bounds = np.concatenate(documents), np.cumsum([0] + [len(d) for d in documents])
+    expected = np.stack([minhash.signature(document, config) for document in documents])
+    assert np.array_equal(minhash.signatures_of(hashes, bounds, config), expected)
+    assert np.array_equal(minhash.signatures_of(hashes, bounds[3:], config), expected[3:]), "not from the first on"
+    assert minhash.signatures_of(hashes[:0], bounds[:1], config).shape == (0, 112)
+    with pytest.raises(ValueError, match="bounds must ascend"):
+        minhash.signatures_of(hashes[:-1], bounds, config)
+
+
+def test_hashes_and_shingle_sets_of_many_texts_are_those_of_each() -> None:
+    texts = ["a b c d e f a b c d e f", "", "one", "Zwei, drei, vier, fünf; sechs. " * 3]
+    hashes, bounds = minhash.word_hashes_of(texts)
+    members, starts = minhash.shingle_sets(texts)
+    assert len(bounds) == len(starts) == 5
+    for n, text in enumerate(texts):
+        of_text = minhash.word_hashes(words.split(text))
+        assert np.array_equal(hashes[bounds[n] : bounds[n + 1]], of_text)
+        assert np.array_equal(members[starts[n] : starts[n + 1]], np.unique(minhash.shingle_hashes(of_text)))
+    assert minhash.word_hashes_of([])[1].tolist() == minhash.shingle_sets([])[1].tolist() == [0]
+
+
 def test_estimates_are_as_good_as_datasketch() -> None:
     similarity, pairs = 0.6, 60
     ours, theirs = [], []
