@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
 from dataset_platform.contracts import DedupedCorpus
-from dataset_platform.engines.sharding import ShardJob, encode_day, write_shards
+from dataset_platform.engines import local
+from dataset_platform.engines.shard_writing import ShardJob
+from dataset_platform.engines.sharding import encode_day, shard_day
 from dataset_platform.kernels.tokens.manifest import ShardEntry, verify_entry
 from dataset_platform.lake.tables import LakeTable
 from dataset_platform_tests.contracts.rows import good_row
@@ -59,16 +60,9 @@ def conf(spark: SparkSession, settings: dict[str, str]) -> Iterator[None]:
             spark.conf.set(key, value)
 
 
-def make(
-    spark: SparkSession,
-    root: Path,
-    engine: str = "spark",
-    seed: int = 0,
-    table_files: int = 1,
-    session: Callable[[], Any] | None = None,
-) -> Made:
+def make(spark: SparkSession | None, root: Path, engine: str = "spark", seed: int = 0, table_files: int = 1) -> Made:
     table = LakeTable(DedupedCorpus, str(root / "lake"))
-    if table_files == 1:
+    if table_files == 1 or spark is None:
         table.replace_partition(rows(seed), PARTITION)
     else:
         spread = spark.createDataFrame(rows(seed)).repartition(table_files)
@@ -76,9 +70,9 @@ def make(
     trained = corpus.tokenizer()
     artifacts = root / "artifacts"
     job = ShardJob(corpus.DAY, str(artifacts), corpus.SHARDS, corpus.TOKENIZER, trained.vocab_json, trained.merges_txt)
-    encoded = str(root / "encoded")
-    encode_day(engine, table, job, encoded, session or (lambda: spark))
-    return write_shards(spark, encoded, job), files(artifacts)
+    written = shard_day(engine, table, job, str(root / "encoded"), lambda: spark or pytest.fail("Spark was asked for"))
+    assert [w.problem for w in written] == [None] * len(written)
+    return [w.entry for w in written], files(artifacts)
 
 
 def test_spark_makes_the_files_that_one_process_makes(spark: SparkSession, tmp_path: Path, reference: Made) -> None:
@@ -104,8 +98,33 @@ def test_order_files_batches_and_partitions_do_not_show_in_the_bytes(
 
 
 def test_ray_makes_the_same_files_as_spark(spark: SparkSession, ray_engine, tmp_path: Path, reference: Made) -> None:
-    made = make(spark, tmp_path, "ray", seed=3, table_files=2, session=lambda: pytest.fail("encoding started Spark"))
-    assert made == reference
+    assert make(spark, tmp_path, "ray", seed=3, table_files=2) == reference
+
+
+def test_ray_encodes_without_spark(ray_engine, tmp_path: Path) -> None:
+    table = LakeTable(DedupedCorpus, str(tmp_path / "lake"))
+    table.replace_partition(rows(), PARTITION)
+    trained = corpus.tokenizer()
+    job = ShardJob(corpus.DAY, str(tmp_path), corpus.SHARDS, corpus.TOKENIZER, trained.vocab_json, trained.merges_txt)
+    encode_day("ray", table, job, str(tmp_path / "encoded"), lambda: pytest.fail("Spark was asked for"))
+    assert sum(1 for p in (tmp_path / "encoded").rglob("*.parquet")) > 0
+
+
+@pytest.mark.parametrize(("seed", "workers", "task_rows"), [(0, "1", 512), (4, "2", 17), (6, "3", 1)])
+def test_worker_processes_make_the_same_files_without_a_jvm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reference: Made, seed: int, workers: str, task_rows: int
+) -> None:
+    monkeypatch.setenv("DATASET_PLATFORM_LOCAL_WORKERS", workers)
+    monkeypatch.setattr(local, "TASK_ROWS", task_rows)
+    assert make(None, tmp_path, "local", seed=seed) == reference
+
+
+def test_a_day_without_rows_has_no_shards(tmp_path: Path) -> None:
+    table = LakeTable(DedupedCorpus, str(tmp_path / "lake"))
+    table.replace_partition(rows(), {"ingestion_date": "2024-05-02"})
+    trained = corpus.tokenizer()
+    job = ShardJob(corpus.DAY, str(tmp_path), corpus.SHARDS, corpus.TOKENIZER, trained.vocab_json, trained.merges_txt)
+    assert shard_day("local", table, job, str(tmp_path / "encoded"), lambda: pytest.fail("Spark was asked for")) == []
 
 
 def test_every_document_is_in_one_shard_of_its_source_and_day(reference: Made, spark: SparkSession, tmp_path) -> None:

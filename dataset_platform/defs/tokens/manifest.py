@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -18,13 +19,17 @@ from dataset_platform.defs.artifacts import Made
 from dataset_platform.defs.days import Day
 from dataset_platform.defs.metadata import bars, markdown_table
 from dataset_platform.defs.tokens import shards
+from dataset_platform.defs.tokens.tokenizer import day_batches
 from dataset_platform.errors import ContractError, StateError
 from dataset_platform.lake import artifacts, receipts, storage
 from dataset_platform.lake.locks import lock
 from dataset_platform.settings import join
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
+    import pyarrow as pa
 
     from dataset_platform.kernels.tokens.manifest import Manifest, ShardEntry
     from dataset_platform.lake.audit import Finding
@@ -155,18 +160,12 @@ def _manifest_metadata(root: str, parsed: Manifest, seconds: float) -> dict[str,
 
 def _card(day: Day, entries: list[ShardEntry]) -> str:
     """The dataset card: facts from the entries, the receipts and the corpus."""
-    from pyspark.sql import functions as F
-
-    from dataset_platform.engines.spark import map_in_arrow
     from dataset_platform.kernels.tokens import card
 
     lake = day.settings.lake
     tokenizer = artifacts.require_tokenizer(day.settings.artifacts)
     days = sorted({e.ingestion_date for e in entries})
-    corpus = day.table(DedupedCorpus).read_spark(day.spark).where(F.col("ingestion_date").isin(days))
-    sketches = map_in_arrow(corpus.select("source", "url"), card.host_sketches, card.HOST_SKETCH_SCHEMA)
-    hosts = card.distinct_hosts(iter(sketches.toArrow().to_batches()))
-    languages = {r["language"]: r["count"] for r in corpus.groupBy("language").count().collect()}
+    hosts, languages = _hosts_and_languages(day, days)
     facts = card.CardFacts(
         title="Training shards",
         summary="Made by dataset-platform from raw crawls; every record traces back to the bytes it came from.",
@@ -181,6 +180,30 @@ def _card(day: Day, entries: list[ShardEntry]) -> str:
         held_out=dict((tokenizer.training or {}).get("metrics") or {}),  # type: ignore[call-overload]
     )
     return card.dataset_card(facts)
+
+
+def _hosts_and_languages(day: Day, days: list[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Distinct hosts by source, and documents by language, of some days of the corpus."""
+    from dataset_platform.kernels.tokens import card
+
+    table = day.table(DedupedCorpus)
+    if day.local:
+        languages: Counter[str] = Counter()
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            for batch in day_batches(table, days, ["source", "url", "language"]):
+                languages.update(batch.column("language").to_pylist())
+                yield batch
+
+        return card.distinct_hosts(card.host_sketches(counted())), dict(languages)
+    from pyspark.sql import functions as F
+
+    from dataset_platform.engines.spark import map_in_arrow
+
+    corpus = table.read_spark(day.spark).where(F.col("ingestion_date").isin(days))
+    sketches = map_in_arrow(corpus.select("source", "url"), card.host_sketches, card.HOST_SKETCH_SCHEMA)
+    hosts = card.distinct_hosts(iter(sketches.toArrow().to_batches()))
+    return hosts, {r["language"]: r["count"] for r in corpus.groupBy("language").count().collect()}
 
 
 FUNNEL = (Documents.table_name(), FilteredDocuments.table_name(), DedupedCorpus.table_name(), shards.TABLE)

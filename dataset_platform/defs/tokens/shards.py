@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,15 @@ from dataset_platform.defs.artifacts import Made
 from dataset_platform.defs.days import Day
 from dataset_platform.defs.metadata import bars, markdown_table, receipt_metadata
 from dataset_platform.defs.stages import UNCHANGED
-from dataset_platform.errors import ContractError
 from dataset_platform.lake import artifacts, receipts, storage
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.receipts import Receipt
 from dataset_platform.settings import join
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from dataset_platform.engines.sharding import ShardJob
+    from dataset_platform.engines.shard_writing import ShardJob, WrittenShard
     from dataset_platform.kernels.tokens.manifest import ShardEntry
     from dataset_platform.lake.audit import Finding
 
@@ -42,14 +42,15 @@ def make_shards(day: Day, leave_unchanged: bool = False) -> Made:
         StateError: the corpus of the day is unfinished, or there is no tokenizer.
     """
     from dataset_platform.engines.progress import spark_tasks
-    from dataset_platform.engines.sharding import encode_day, write_shards
+    from dataset_platform.engines.sharding import shard_day
 
     above = day.upstream(DedupedCorpus)
     lake, root = day.settings.lake, day.settings.artifacts
     with lock(lake, f"{TABLE} of {day.key}"):
         started = time.monotonic()
-        staging = join(root, "_staging", TABLE, day.key)
-        storage.delete(staging)
+        staging, encoded = (join(of, "_staging", TABLE, day.key) for of in (root, lake))
+        for left in (staging, encoded):  # by a run that was killed, or a day that failed its audit
+            storage.delete(left)
         if not above.rows_kept:
             return _publish(day, above, staging, [], "", started, note=f"{DedupedCorpus.table_name()} has no rows")
         job = _job(day, staging)
@@ -58,19 +59,15 @@ def make_shards(day: Day, leave_unchanged: bool = False) -> Made:
             entries = artifacts.read_entries(root, day.key)
             metadata = _metadata(root, before, entries, job.fingerprint, UNCHANGED) | {"seconds": 0.0}
             return Made(audit_shards(day), metadata, True)
-        encoded = join(lake, "_staging", TABLE, day.key)
-        storage.delete(encoded)
         engine = day.config.engine_of(TABLE)
-        with spark_tasks(day.spark, f"{TABLE} {day.key}"):
-            encode_day(engine, day.table(DedupedCorpus), job, encoded, lambda: day.spark)
-            entries = write_shards(day.spark, encoded, job)
-        made = _publish(day, above, staging, entries, job.fingerprint, started)
+        with nullcontext() if engine == "local" else spark_tasks(day.spark, f"{TABLE} {day.key}"):
+            written = shard_day(engine, day.table(DedupedCorpus), job, encoded, lambda: day.spark)
         storage.delete(encoded)
-        return made
+        return _publish(day, above, staging, written, job.fingerprint, started)
 
 
 def _job(day: Day, staging: str) -> ShardJob:
-    from dataset_platform.engines.sharding import ShardJob
+    from dataset_platform.engines.shard_writing import ShardJob
 
     tokenizer = artifacts.require_tokenizer(day.settings.artifacts)
     tokens = day.config.tokens
@@ -89,10 +86,17 @@ def _config_hash(day: Day) -> str:
 
 
 def _publish(
-    day: Day, above: Receipt, staging: str, entries: list[ShardEntry], fingerprint: str, started: float, note: str = ""
+    day: Day,
+    above: Receipt,
+    staging: str,
+    written: list[WrittenShard],
+    fingerprint: str,
+    started: float,
+    note: str = "",
 ) -> Made:
     from dataset_platform.lake.audit import conservation_finding, drift_finding
 
+    entries = [shard.entry for shard in written]
     root, lake = day.settings.artifacts, day.settings.lake
     receipt = Receipt(
         table=TABLE,
@@ -107,7 +111,8 @@ def _publish(
         config_hash=_config_hash(day),
         extra={"tokens": sum(e.tokens for e in entries), "shards": len(entries)},
     )
-    findings = [contract_of(staging, entries), conservation_finding(receipt)]
+    # each shard was read back and verified where it lies by the task that wrote it
+    findings = [_contract((w.entry, w.problem) for w in written), conservation_finding(receipt)]
     published = all(f.passed for f in findings)
     if published:
         receipts.remove(lake, TABLE, day.key)
@@ -121,16 +126,20 @@ def _publish(
 
 def contract_of(root: str, entries: Sequence[ShardEntry]) -> Finding:
     """Whether every shard and TSV below ``root`` is what its entry says."""
-    from dataset_platform.kernels.tokens.manifest import verify_entry
+    from dataset_platform.engines.shard_writing import problem_of
+
+    return _contract((entry, problem_of(root, entry)) for entry in entries)
+
+
+def _contract(found: Iterable[tuple[ShardEntry, str | None]]) -> Finding:
     from dataset_platform.lake.audit import Finding
 
-    for entry in entries:
-        try:
-            parquet, tsv = (storage.read_bytes(join(root, path)) for path in (entry.path, entry.tsv_path))
-            verify_entry(entry, parquet, tsv)
-        except (ContractError, OSError) as e:
-            return Finding("contract", False, f"{entry.shard_id}: {e}", details={"shard": entry.shard_id})
-    return Finding("contract", True, f"{len(entries)} shards agree with their entries and TSVs")
+    checked = 0
+    for entry, problem in found:
+        if problem is not None:
+            return Finding("contract", False, f"{entry.shard_id}: {problem}", details={"shard": entry.shard_id})
+        checked += 1
+    return Finding("contract", True, f"{checked} shards agree with their entries and TSVs")
 
 
 def audit_shards(day: Day) -> list[Finding]:

@@ -19,9 +19,12 @@ from dataset_platform.partitions import day_range
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
+
     from dataset_platform.kernels.tokens.bpe import TokenizerConfig
     from dataset_platform.lake.artifacts import TokenizerFiles
     from dataset_platform.lake.audit import Finding
+    from dataset_platform.lake.tables import LakeTable
 
 CHECKS = {
     "lossless": ("Held-out texts decode to themselves, and no token of them is unknown.", True),
@@ -44,6 +47,7 @@ def make_tokenizer(day: Day, leave_unchanged: bool = False) -> Made:
 
 def _make(day: Day) -> Made:
     started = time.monotonic()
+    artifacts.finish_tokenizer(day.settings.artifacts)
     there = artifacts.read_tokenizer(day.settings.artifacts)
     training = training_key(day, there)
     if there is not None and (there.training is None or there.training.get("key") == training):
@@ -94,16 +98,30 @@ def training_key(day: Day, there: TokenizerFiles | None) -> dict[str, Any]:
 
 def sampled_texts(day: Day, days: list[str], config: TokenizerConfig, validation: bool) -> Iterator[str]:
     """The sample's texts: each partition samples for itself, then the samples are sampled once more."""
+    from dataset_platform.kernels.tokens import bpe
+
+    kernel, corpus = bpe.sample(config, validation=validation), day.table(DedupedCorpus)
+    if day.local:
+        for batch in kernel(day_batches(corpus, days, ["doc_id", "text"])):
+            yield from batch.column("text").to_pylist()
+        return
     from pyspark.sql import functions as F
 
     from dataset_platform.engines.spark import map_in_arrow
-    from dataset_platform.kernels.tokens import bpe
 
-    corpus = day.table(DedupedCorpus).read_spark(day.spark).where(F.col("ingestion_date").isin(days))
-    kernel = bpe.sample(config, validation=validation)
-    local = map_in_arrow(corpus.select("doc_id", "text"), kernel, bpe.SAMPLE_SCHEMA)
+    rows = corpus.read_spark(day.spark).where(F.col("ingestion_date").isin(days)).select("doc_id", "text")
+    local = map_in_arrow(rows, kernel, bpe.SAMPLE_SCHEMA)
     joined = map_in_arrow(local.select("doc_id", "text").repartition(1), kernel, bpe.SAMPLE_SCHEMA)
     yield from joined.select("text").toArrow().column("text").to_pylist()
+
+
+def day_batches(table: LakeTable, days: list[str], columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Rows of some days of a table, batch by batch, without a JVM."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    on_days = pc.field("ingestion_date").isin(pa.array(days).cast(pa.date32()))
+    yield from table.dataset().to_batches(columns=columns, filter=on_days)
 
 
 def audit_tokenizer(day: Day) -> list[Finding]:

@@ -42,6 +42,7 @@ SAMPLE_SCHEMA = pa.schema(
 
 _MERGES_HEADER = "#version: 0.2"  # the first line of every merges.txt since GPT-2; readers skip it
 _ROWS_PER_BATCH = 1024
+_HINT = "Train it again."
 
 
 class TokenizerConfig(BaseModel):
@@ -195,6 +196,35 @@ def fingerprint(vocab_json: bytes, merges_txt: bytes) -> str:
     return hashlib.sha256(vocab_json + merges_txt).hexdigest()
 
 
+def byte_characters() -> list[str]:
+    """The character that stands for each byte 0 to 255 in a vocabulary (GPT-2, ``bytes_to_unicode``).
+
+    Printable characters of Latin-1 stand for themselves; the other bytes take the code points from 256 on.
+    """
+    shown = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = iter(range(256, 512))
+    return [chr(byte if byte in shown else next(hidden)) for byte in range(256)]
+
+
+def read_files(vocab_json: bytes, merges_txt: bytes) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """The ids of a vocabulary and its merges, lowest rank first.
+
+    Raises:
+        ContractError: the files are not that, or an entry that a byte or a merge needs is missing.
+    """
+    try:
+        vocab: dict[str, int] = json.loads(vocab_json)
+        pairs = [line.split(" ") for line in merges_txt.decode().split("\n")[1:] if line]
+        merges = [(left, right) for left, right in pairs]
+    except ValueError as error:
+        raise ContractError(f"The tokenizer's files cannot be read: {error}", _HINT) from error
+    needed = [UNKNOWN, *byte_characters(), *(name for left, right in merges for name in (left, right, left + right))]
+    missing = [name for name in needed if name not in vocab]
+    if missing:
+        raise ContractError(f"The vocabulary lacks {len(missing)} entries, such as {missing[0]!r}.", _HINT)
+    return vocab, merges
+
+
 def load(vocab_json: bytes, merges_txt: bytes) -> Tokenizer:
     """A tokenizer that encodes any text without loss, does not truncate and adds nothing of its own.
 
@@ -205,33 +235,19 @@ def load(vocab_json: bytes, merges_txt: bytes) -> Tokenizer:
     Raises:
         ContractError: the files are not a vocabulary and its merges.
     """
+    vocab, merges = read_files(vocab_json, merges_txt)
     try:
-        vocab: dict[str, int] = json.loads(vocab_json)
-        pairs = [line.split(" ") for line in merges_txt.decode().split("\n")[1:] if line]
-        merges = [(left, right) for left, right in pairs]
         tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token=UNKNOWN))
     except Exception as error:  # the Rust side raises bare Exception
-        raise ContractError(f"The tokenizer's files cannot be read: {error}", "Train it again.") from error
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    missing = [name for name in (UNKNOWN, *sorted(alphabet)) if name not in vocab]
-    if missing:
-        raise ContractError(f"The vocabulary lacks {len(missing)} entries, such as {missing[0]!r}.", "Train it again.")
+        raise ContractError(f"The tokenizer's files cannot be read: {error}", _HINT) from error
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    first = min(vocab[character] for character in alphabet)
+    first = min(vocab[character] for character in byte_characters())
     specials = [name for name, token_id in vocab.items() if token_id < first]
     tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in specials])
     tokenizer.encode_special_tokens = True
     tokenizer.no_truncation()
     return tokenizer
-
-
-def token_byte_lengths(tokenizer: Tokenizer) -> np.ndarray:
-    """Bytes of text behind each token id, int64: every character of a byte-level token stands for one byte."""
-    lengths = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
-    for token, token_id in tokenizer.get_vocab().items():
-        lengths[token_id] = len(token)
-    return lengths
 
 
 def held_out_metrics(tokenizer: Tokenizer, texts: Iterable[str]) -> dict[str, Any]:

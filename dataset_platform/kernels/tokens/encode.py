@@ -1,24 +1,24 @@
 """From documents to token ids: the kernel that every engine runs over the corpus, and the sizes of what it makes.
 
-The text is cut into tokens by HF tokenizers; the character offsets are worked out here from the tokens' byte lengths,
-which gives the same numbers (tested) without building a Python tuple for each token.
+What cuts a text into tokens is ``encoder.py``; here are the columns around it. Ids and offsets travel packed, as the
+bytes of little-endian int32: an engine passes bytes on as they are, and takes lists of numbers apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from tokenizers import Tokenizer
 
 from dataset_platform.errors import ContractError
 from dataset_platform.kernels.tokens import bpe, draws
 
-# list<list>, not list<fixed_size_list>: Spark's readers know only the former
-OFFSETS_TYPE = pa.list_(pa.list_(pa.int32()))
+if TYPE_CHECKING:
+    from dataset_platform.kernels.tokens.encoder import Encoder
 
 ENCODED_SCHEMA = pa.schema(
     [
@@ -30,8 +30,8 @@ ENCODED_SCHEMA = pa.schema(
         pa.field("offset", pa.int64(), metadata={"doc": "first byte of the record in the file"}),
         pa.field("length", pa.int64(), metadata={"doc": "bytes of the record in the file"}),
         pa.field("text", pa.string(), metadata={"doc": "the document's text"}),
-        pa.field("tokens", pa.list_(pa.int32()), metadata={"doc": "token ids of the whole text, no special tokens"}),
-        pa.field("offsets", OFFSETS_TYPE, metadata={"doc": "[start, end) of each token in characters of the text"}),
+        pa.field("tokens", pa.binary(), metadata={"doc": "token ids of the whole text, packed; no special tokens"}),
+        pa.field("offsets", pa.binary(), metadata={"doc": "start and end of each token in characters, packed"}),
         pa.field("token_count", pa.int64(), metadata={"doc": "number of tokens"}),
         pa.field("bucket", pa.int32(), metadata={"doc": "index of the length bucket"}),
         pa.field("order_key", pa.int64(), metadata={"doc": "place in the shuffle of day, source and bucket"}),
@@ -39,7 +39,7 @@ ENCODED_SCHEMA = pa.schema(
 )
 _PASSED_ON = ("doc_id", "source", "url", "language", "file", "offset", "length")
 _REQUIRED = ("doc_id", "source", "text")
-_PIECE_BYTES = 4 * 2**20  # text encoded at a time: bounds the memory of HF's encodings, about 100 bytes per token
+_PIECE_BYTES = 4 * 2**20  # text encoded at a time: bounds the memory of ids and offsets, 12 bytes per byte of text
 
 
 class ShardConfig(BaseModel):
@@ -74,50 +74,25 @@ def order_keys(doc_ids: Iterable[str], buckets: np.ndarray, config: ShardConfig)
     return draws.keys("order", buckets.astype(np.int64) + config.seed, doc_ids)
 
 
-class Encoder:
-    """Token ids and character offsets of whole Arrow columns of text."""
+def packed(bounds: np.ndarray, values: np.ndarray) -> pa.BinaryArray:
+    """int32 values as one binary per row; row i has ``values[bounds[i] : bounds[i + 1]]``.
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._byte_lengths = bpe.token_byte_lengths(tokenizer)
+    Raises:
+        ContractError: the values take more than the 2 GiB that a column of binaries can hold.
+    """
+    ends = bounds.astype(np.int64) * 4
+    if ends[-1] > np.iinfo(np.int32).max:
+        raise ContractError("A document has more tokens than a column can hold.", "Lower web.documents.max_html_bytes.")
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(values.astype("<i4", copy=False))]
+    return pa.Array.from_buffers(pa.binary(), len(bounds) - 1, buffers)
 
-    def __call__(self, texts: pa.Array) -> tuple[pa.ListArray, pa.ListArray]:
-        """Encode a string column without nulls.
 
-        Returns:
-            tokens as ``list<int32>`` and offsets as ``list<list<int32>>``, each inner list [start, end).
-
-        Raises:
-            ContractError: the tokens do not spell the text, so the tokenizer is not byte-level.
-        """
-        encodings = self._tokenizer.encode_batch_fast(texts.to_pylist(), add_special_tokens=False)
-        counts = np.fromiter(map(len, encodings), dtype=np.int64, count=len(encodings))
-        row_bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        ids = np.empty(row_bounds[-1], dtype=np.int32)
-        for row, encoding in enumerate(encodings):
-            ids[row_bounds[row] : row_bounds[row + 1]] = encoding.ids
-        del encodings
-        spans = self._character_spans(texts, ids, counts)
-        pair_bounds = np.arange(0, 2 * len(ids) + 1, 2, dtype=np.int32)
-        pairs = pa.ListArray.from_arrays(pa.array(pair_bounds), pa.array(spans.reshape(-1)))
-        bounds = pa.array(row_bounds)
-        return pa.ListArray.from_arrays(bounds, pa.array(ids)), pa.ListArray.from_arrays(bounds, pairs)
-
-    def _character_spans(self, texts: pa.Array, ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """[start, end) in characters of its own text for each token; int32, shape (tokens, 2)."""
-        bounds = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
-        data = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)[bounds[0] : bounds[-1]]
-        byte_bounds = bounds.astype(np.int64) - bounds[0]
-        token_ends = np.cumsum(self._byte_lengths[ids])
-        row_ends = np.concatenate([[0], token_ends])[np.cumsum(counts)]
-        if not np.array_equal(row_ends, byte_bounds[1:]):
-            raise ContractError("The tokens do not spell the text they were cut from.", "Train the tokenizer again.")
-        # characters that begin before byte b; UTF-8 continuation bytes (10xxxxxx) begin none
-        begun = np.concatenate([[0], np.cumsum((data & 0xC0) != 0x80)])
-        first = np.repeat(begun[byte_bounds[:-1]], counts)
-        # a token that holds only part of a character's bytes is given the whole character, as HF does
-        starts = begun[token_ends - self._byte_lengths[ids] + 1] - 1
-        return np.stack([starts - first, begun[token_ends] - first], axis=1).astype(np.int32)
+def unpacked(column: pa.BinaryArray) -> pa.ListArray:
+    """The lists of int32 behind a packed column without nulls."""
+    _, offsets, content = column.buffers()
+    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    values = np.frombuffer((content or b"")[ends[0] : ends[-1]], "<i4")
+    return pa.ListArray.from_arrays(pa.array((ends - ends[0]) // 4), pa.array(values))
 
 
 def encode(config: ShardConfig, vocab_json: bytes, merges_txt: bytes) -> bpe.Kernel:
@@ -131,7 +106,10 @@ def encode(config: ShardConfig, vocab_json: bytes, merges_txt: bytes) -> bpe.Ker
     """
 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        encoder = Encoder(bpe.load(vocab_json, merges_txt))
+        # imported here, since it brings numba, and the settings above are read by programs that encode nothing
+        from dataset_platform.kernels.tokens.encoder import encoder_of
+
+        encoder = encoder_of(vocab_json, merges_txt)
         for batch in batches:
             _require(batch)
             for piece in _pieces(batch):
@@ -160,10 +138,11 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 def _encode_piece(batch: pa.RecordBatch, encoder: Encoder, config: ShardConfig) -> pa.RecordBatch:
     text = batch.column("text").cast(pa.string())
-    tokens, offsets = encoder(text)
-    counts = pc.list_value_length(tokens).to_numpy(zero_copy_only=False).astype(np.int64)
+    encoded = encoder(text)
+    counts = np.diff(encoded.bounds).astype(np.int64)
     buckets = bucket_of(counts, config)
-    columns: dict[str, pa.Array] = {"text": text, "tokens": tokens, "offsets": offsets}
+    columns: dict[str, pa.Array] = {"text": text, "tokens": packed(encoded.bounds, encoded.ids)}
+    columns["offsets"] = packed(2 * encoded.bounds.astype(np.int64), encoded.spans)
     columns["token_count"] = pa.array(counts)
     columns["bucket"] = pa.array(buckets)
     columns["order_key"] = pa.array(order_keys(batch.column("doc_id").to_pylist(), buckets, config))

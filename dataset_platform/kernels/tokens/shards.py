@@ -6,7 +6,8 @@ A shard holds documents of one day, one source and one length bucket, in the ord
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,13 @@ import pyarrow.parquet as pq
 
 from dataset_platform.errors import ContractError
 from dataset_platform.kernels.tokens import bpe
-from dataset_platform.kernels.tokens.encode import OFFSETS_TYPE, ShardConfig
+from dataset_platform.kernels.tokens.encode import ShardConfig, unpacked
 
 TOKEN_BYTES = 4
 TSV_HEADER = "index\tlength\ttoken_sum\tsha256"
 
+# list<list>, not list<fixed_size_list>: Spark's readers know only the former
+OFFSETS_TYPE = pa.list_(pa.list_(pa.int32()))
 META_TYPE = pa.struct(
     [
         pa.field("doc_id", pa.string()),
@@ -93,6 +96,19 @@ def merge_tail(tokens_per_shard: Mapping[int, int], config: ShardConfig) -> dict
     return {name: min(number, last) for number, name in enumerate(provisional)}
 
 
+def shard_of(order_keys: np.ndarray, doc_ids: pa.Array, starts: Sequence[tuple[int, str]]) -> np.ndarray:
+    """Shard number (int64) of records of one bucket, in any order.
+
+    Args:
+        starts: ``order_key, doc_id`` of the first record of each shard, in the order of the shards.
+    """
+    keys = np.array([key for key, _ in starts], dtype=np.int64)
+    numbers = np.searchsorted(keys, order_keys, side="right") - 1
+    for row in np.flatnonzero(keys[numbers] == order_keys).tolist():  # the first record of a shard, or of an equal key
+        numbers[row] = bisect_right(starts, (int(order_keys[row]), doc_ids[row].as_py())) - 1
+    return numbers
+
+
 def assign(token_counts: np.ndarray, config: ShardConfig) -> np.ndarray:
     """Shard number (int64) of each record, given the records' token counts in shuffled order."""
     counts = np.asarray(token_counts, dtype=np.int64)
@@ -125,7 +141,8 @@ def write_shard(table: pa.Table, ingestion_date: str, tokenizer: bpe.TokenizerCo
         "split": pa.array(bpe.split_names(doc_ids, tokenizer), pa.string()),
     }
     meta = [made.get(field.name) or _whole(table[field.name]).cast(field.type) for field in META_TYPE]
-    columns = [_whole(table[name]) for name in ("text", "tokens", "offsets")]
+    tokens, offsets = unpacked(_whole(table["tokens"])), _pairs(unpacked(_whole(table["offsets"])))
+    columns = [_whole(table["text"]), tokens, offsets]
     rows = pa.table([*columns, pa.StructArray.from_arrays(meta, fields=list(META_TYPE))], schema=SHARD_SCHEMA)
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -139,8 +156,14 @@ def write_shard(table: pa.Table, ingestion_date: str, tokenizer: bpe.TokenizerCo
         use_dictionary=False,
     )
     parquet = sink.getvalue().to_pybytes()
-    tokens = len(columns[1].flatten())
-    return ShardBytes(parquet, _tsv(rows), rows.num_rows, tokens, hashlib.sha256(parquet).hexdigest())
+    return ShardBytes(parquet, _tsv(rows), rows.num_rows, len(tokens.values), hashlib.sha256(parquet).hexdigest())
+
+
+def _pairs(flat: pa.ListArray) -> pa.ListArray:
+    """Lists of start, end, start, end … as lists of [start, end]."""
+    halves = np.arange(0, len(flat.values) + 1, 2, dtype=np.int32)
+    pairs = pa.ListArray.from_arrays(pa.array(halves), flat.values)
+    return pa.ListArray.from_arrays(pa.array(flat.offsets.to_numpy() // 2), pairs)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
@@ -150,17 +173,19 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 def _tsv(rows: pa.Table) -> bytes:
     """One line per record: index, length in tokens, sum of the token ids, SHA-256 of the text's UTF-8 bytes."""
+    return "\n".join([TSV_HEADER, *_tsv_lines(rows), ""]).encode()
+
+
+def _tsv_lines(rows: pa.Table, first: int = 0) -> list[str]:
+    """The lines of consecutive records, the first of which has the index ``first``."""
     tokens = _whole(rows["tokens"])
     lengths = pc.list_value_length(tokens).to_numpy(zero_copy_only=False).astype(np.int64)
     running = np.concatenate([[0], np.cumsum(tokens.flatten().to_numpy(zero_copy_only=False).astype(np.int64))])
     ends = np.cumsum(lengths)
     sums = running[ends] - running[ends - lengths]
     digests = (hashlib.sha256(text.as_buffer()).hexdigest() for text in _whole(rows["text"]).cast(pa.binary()))
-    lines = [
-        f"{index}\t{length}\t{token_sum}\t{digest}"
-        for index, (length, token_sum, digest) in enumerate(zip(lengths.tolist(), sums.tolist(), digests, strict=True))
-    ]
-    return "\n".join([TSV_HEADER, *lines, ""]).encode()
+    columns = enumerate(zip(lengths.tolist(), sums.tolist(), digests, strict=True), first)
+    return [f"{index}\t{length}\t{token_sum}\t{digest}" for index, (length, token_sum, digest) in columns]
 
 
 def record_lengths(tsv: bytes) -> np.ndarray:
@@ -180,27 +205,40 @@ def record_lengths(tsv: bytes) -> np.ndarray:
 
 
 def verify_shard(parquet: bytes, tsv: bytes) -> None:
-    """Hold a shard's Parquet file against its TSV and its own columns against each other.
+    """Hold a shard's Parquet file against its TSV and its own columns against each other, a row group at a time.
 
     Raises:
         ContractError: schema, count, token sums, hashes or offsets disagree; says which record is the first.
     """
     hint = "Materialize the shards of its day again."
+    header, *said = tsv.decode().splitlines() or [""]
+    if header != TSV_HEADER:
+        raise ContractError(f"A shard's TSV begins with {header!r}.", hint)
+    first = 0
+    for rows in _row_groups(parquet, hint):
+        for line, (left, right) in enumerate(zip(said[first:], _tsv_lines(rows, first), strict=False), first):
+            if left != right:
+                raise ContractError(f"Record {line}: the TSV says {left!r}, the shard {right!r}.", hint)
+        wrong = _first_wrong_offset(rows)
+        if wrong is not None:
+            raise ContractError(
+                f"Record {first + wrong}: the offsets do not lie in the text, one pair to a token.", hint
+            )
+        first += rows.num_rows
+    if len(said) != first:
+        raise ContractError(f"The TSV lists {len(said)} records, the shard holds {first}.", hint)
+
+
+def _row_groups(parquet: bytes, hint: str) -> Iterator[pa.Table]:
     try:
-        rows = pq.read_table(pa.BufferReader(parquet))
+        file = pq.ParquetFile(pa.BufferReader(parquet))
+        if not file.schema_arrow.equals(SHARD_SCHEMA):
+            names = file.schema_arrow.names
+            raise ContractError(f"A shard's columns are {names} or have other types than they should.", hint)
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number)
     except pa.ArrowException as error:
         raise ContractError(f"A shard's Parquet file cannot be read: {error}", hint) from error
-    if not rows.schema.equals(SHARD_SCHEMA):
-        raise ContractError(f"A shard's columns are {rows.schema.names} or have other types than they should.", hint)
-    said, found = tsv.decode().splitlines(), _tsv(rows).decode().splitlines()
-    if len(said) != len(found):
-        raise ContractError(f"The TSV lists {len(said) - 1} records, the shard holds {len(found) - 1}.", hint)
-    for line, (left, right) in enumerate(zip(said, found, strict=True)):
-        if left != right:
-            raise ContractError(f"Record {line - 1}: the TSV says {left!r}, the shard {right!r}.", hint)
-    wrong = _first_wrong_offset(rows)
-    if wrong is not None:
-        raise ContractError(f"Record {wrong}: the offsets do not lie in the text, one pair to a token.", hint)
 
 
 def _first_wrong_offset(rows: pa.Table) -> int | None:

@@ -6,6 +6,7 @@ import hashlib
 import random
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,6 +58,17 @@ def encoded(table: pa.Table, batch_size: int = 50, config: encode.ShardConfig = 
     trained = tokenizer()
     kernel = encode.encode(config, trained.vocab_json, trained.merges_txt)
     return pa.Table.from_batches(kernel(iter(table.to_batches(max_chunksize=batch_size))), encode.ENCODED_SCHEMA)
+
+
+def unpacked(rows: pa.Table) -> list[dict[str, Any]]:
+    """Encoded rows with ids as a list of int and offsets as a list of [start, end]."""
+    ids = encode.unpacked(rows["tokens"].combine_chunks()).to_pylist()
+    flat = encode.unpacked(rows["offsets"].combine_chunks()).to_pylist()
+    pairs = [[list(pair) for pair in zip(halves[::2], halves[1::2], strict=True)] for halves in flat]
+    return [
+        row | {"tokens": tokens, "offsets": offsets}
+        for row, tokens, offsets in zip(rows.to_pylist(), ids, pairs, strict=True)
+    ]
 
 
 def write_lane(

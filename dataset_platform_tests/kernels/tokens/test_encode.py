@@ -3,36 +3,25 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dataset_platform.errors import ContractError
 from dataset_platform.kernels.tokens import bpe, encode
-from dataset_platform_tests.kernels.tokens.corpus import SHARDS, documents, encoded, tokenizer
+from dataset_platform_tests.kernels.tokens.corpus import SHARDS, documents, encoded, tokenizer, unpacked
 
 LOADED = bpe.load(tokenizer().vocab_json, tokenizer().merges_txt)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.text(st.characters(exclude_categories=("Cs",))), min_size=1, max_size=5))
-def test_tokens_and_offsets_are_those_of_hf(texts):
-    tokens, offsets = encode.Encoder(LOADED)(pa.array(texts, pa.string()))
-    expected = LOADED.encode_batch(texts, add_special_tokens=False)
-    assert tokens.to_pylist() == [e.ids for e in expected]
-    assert offsets.to_pylist() == [[list(pair) for pair in e.offsets] for e in expected]
-
-
-def test_offsets_slice_the_text_also_in_a_sliced_array():
-    texts = pa.array(["before", "naïve 日本語 😀 Größe", "", "die Größe"]).slice(1)
-    tokens, offsets = encode.Encoder(LOADED)(texts)
-    for text, ids, spans in zip(texts.to_pylist(), tokens.to_pylist(), offsets.to_pylist(), strict=True):
-        for token_id, (start, end) in zip(ids, spans, strict=True):
-            piece = LOADED.decode([token_id], skip_special_tokens=False)
-            # a token that is only part of a character cannot be decoded alone
-            assert piece == text[start:end] or ("\ufffd" in piece and end - start >= 1)
-        covered = {place for start, end in spans for place in range(start, end)}
-        assert covered == set(range(len(text)))
+def test_packed_columns_come_back_as_lists_also_from_a_slice():
+    bounds = np.array([0, 2, 2, 5], np.int32)
+    column = encode.packed(bounds, np.array([7, -1, 2**31 - 1, 0, 3], np.int32))
+    assert column.type == pa.binary() and column[0].as_py() == b"\x07\0\0\0\xff\xff\xff\xff"
+    lists = [[7, -1], [], [2**31 - 1, 0, 3]]
+    assert encode.unpacked(column).to_pylist() == lists
+    assert encode.unpacked(column.slice(1)).to_pylist() == lists[1:]
+    assert encode.unpacked(column.slice(3)).to_pylist() == []
+    with pytest.raises(ContractError, match="column can hold"):
+        encode.packed(np.array([0, 2**29]), np.empty(0, np.int32))
 
 
 def test_rows_do_not_depend_on_batches_or_order(monkeypatch):
@@ -52,9 +41,9 @@ def test_every_row_comes_out_once_whole():
     assert out.schema.equals(encode.ENCODED_SCHEMA)
     for name in ("doc_id", "source", "url", "file", "offset", "length", "text"):
         assert out[name].to_pylist() == table[name].to_pylist()
-    assert out["token_count"].to_pylist() == [len(ids) for ids in out["tokens"].to_pylist()]
-    for text, ids in zip(out["text"].to_pylist(), out["tokens"].to_pylist(), strict=True):
-        assert LOADED.decode(ids, skip_special_tokens=False) == text
+    for row in unpacked(out):
+        assert row["token_count"] == len(row["tokens"]) == len(row["offsets"])
+        assert LOADED.decode(row["tokens"], skip_special_tokens=False) == row["text"]
 
 
 def test_buckets_have_inclusive_upper_bounds_and_an_open_end():

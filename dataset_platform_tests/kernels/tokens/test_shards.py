@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_platform.errors import ContractError
 from dataset_platform.kernels.tokens import bpe, encode, shards
-from dataset_platform_tests.kernels.tokens.corpus import DAY, TOKENIZER, documents, encoded
+from dataset_platform_tests.kernels.tokens.corpus import DAY, TOKENIZER, documents, encoded, unpacked
 
 
 def write(table):
@@ -40,6 +40,22 @@ def test_the_rule_from_a_running_sum_is_the_same():
     assert [final[int(n)] for n in provisional] == shards.assign(counts, config).tolist()
 
 
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 99)), min_size=1, max_size=60, unique=True),
+    st.lists(st.integers(1, 400), min_size=60, max_size=60),
+    st.randoms(use_true_random=False),
+)
+def test_the_first_record_of_each_shard_says_where_all_belong(places, counts, draw):
+    config = encode.ShardConfig(shard_bytes=400)
+    ordered = sorted((key, f"{name:02}") for key, name in places)  # few keys: many records share one
+    numbers = shards.assign(np.array(counts[: len(ordered)]), config).tolist()
+    starts = [ordered[numbers.index(number)] for number in range(numbers[-1] + 1)]
+    mixed = draw.sample(range(len(ordered)), len(ordered))
+    found = shards.shard_of(np.array([ordered[i][0] for i in mixed]), pa.array([ordered[i][1] for i in mixed]), starts)
+    assert found.tolist() == [numbers[i] for i in mixed]
+
+
 def test_a_small_tail_joins_the_shard_before_it():
     config = encode.ShardConfig(shard_bytes=400, min_tail_share=0.25)
     assert shards.assign(np.array([50, 50, 24]), config).tolist() == [0, 0, 0]
@@ -65,7 +81,7 @@ def test_a_shard_holds_what_its_columns_and_tsv_say():
     rows = pq.read_table(io.BytesIO(shard.parquet))
     assert rows.schema.equals(shards.SHARD_SCHEMA) and rows.schema.names == ["text", "tokens", "offsets", "meta"]
     assert (shard.records, shard.tokens) == (len(table), sum(table["token_count"].to_pylist()))
-    by_id = {row["doc_id"]: row for row in table.to_pylist()}
+    by_id = {row["doc_id"]: row for row in unpacked(table)}
     lines = shard.tsv.decode().splitlines()
     assert lines[0] == "index\tlength\ttoken_sum\tsha256"
     for index, (row, line) in enumerate(zip(rows.to_pylist(), lines[1:], strict=True)):
@@ -86,7 +102,7 @@ def tampered(change):
     rows = pq.read_table(io.BytesIO(write(encoded(documents())).parquet)).to_pylist()
     change(rows)
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=shards.SHARD_SCHEMA), sink)
+    pq.write_table(pa.Table.from_pylist(rows, schema=shards.SHARD_SCHEMA), sink, row_group_size=32)
     return sink.getvalue()
 
 
@@ -99,6 +115,7 @@ def tampered(change):
         (lambda rows: rows[2].update(offsets=rows[2]["offsets"][:-1]), "Record 2"),
         (lambda rows: rows[4]["offsets"].__setitem__(0, [0, 10**6]), "Record 4"),
         (lambda rows: rows[4]["offsets"].__setitem__(0, [0]), "Record 4"),
+        (lambda rows: rows[100]["offsets"].__setitem__(0, [0, 10**6]), "Record 100"),
     ],
 )
 def test_a_changed_shard_is_found(change, says):
