@@ -26,8 +26,9 @@ from dataset_platform.kernels.web.documents import DocumentsConfig
 from dataset_platform.kernels.web.duplicates import DedupConfig
 from dataset_platform.kernels.web.filter_rules import FilterConfig
 
-# stages whose kernels run on either engine; what shuffles needs Spark
-EitherEngine = Literal["web/documents", "web/filtered_documents", "tokens/tokenized_shards"]
+# stages whose kernels run on any engine; what shuffles a day that no machine holds needs Spark
+AnyEngine = Literal["web/documents", "web/filtered_documents", "tokens/tokenized_shards"]
+Engine = Literal["auto", "local", "spark", "ray"]
 
 
 class WebConfig(BaseModel):
@@ -153,6 +154,29 @@ class DrivingConfig(BaseModel):
     quality: QualityConfig = QualityConfig()
 
 
+SAFE_RETENTION_HOURS = 24
+"""Under this, vacuum could meet files of a run that still goes on: written and not committed yet, or being read."""
+
+
+class UpkeepConfig(BaseModel):
+    """How the lake is kept small: compaction, vacuum, Delta logs, leftovers of killed runs, the state of dedup."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target_file_mib: int = Field(
+        128, ge=1, le=4096, description="small files of a partition are merged up to this size"
+    )
+    checkpoint_commits: int = Field(10, ge=1, description="commits after which a Delta log gets a checkpoint")
+    retention_hours: int = Field(
+        168, ge=SAFE_RETENTION_HOURS, description="replaced files are kept this long; so far back can be read --as-of"
+    )
+    leftover_hours: int = Field(
+        72, ge=SAFE_RETENTION_HOURS, description="age at which leftovers of killed and failed runs are removed"
+    )
+    lock_wait_s: float = Field(60.0, ge=0, description="wait for a table that is being written, then skip it")
+    dedup_state_warn_gib: float = Field(20.0, gt=0, description="size of the state of dedup from which upkeep warns")
+
+
 class PlatformConfig(BaseModel):
     """The whole file."""
 
@@ -163,13 +187,23 @@ class PlatformConfig(BaseModel):
     driving: DrivingConfig = DrivingConfig()
     self_correction: SelfCorrectionConfig = SelfCorrectionConfig()
     llm: LLMConfig = LLMConfig()
-    engines: dict[EitherEngine, Literal["spark", "ray"]] = Field(
-        default_factory=dict, description="engine per table for the kernels that may run on either, spark by default"
+    upkeep: UpkeepConfig = UpkeepConfig()
+    engine: Engine = Field(
+        "auto",
+        description="what kernels run on: local worker processes, spark or ray; auto is spark where "
+        "DATASET_PLATFORM_SPARK_MASTER or DATASET_PLATFORM_SPARK_REMOTE names one, else local",
+    )
+    engines: dict[AnyEngine, Engine] = Field(
+        default_factory=dict, description="engine per table, for the kernels that may run on any"
     )
 
-    def engine_of(self, table: str) -> str:
+    def engine_of(self, table: str) -> Literal["local", "spark", "ray"]:
         """The engine that a table's kernel runs on."""
-        return next((engine for name, engine in self.engines.items() if name == table), "spark")
+        chosen = next((engine for name, engine in self.engines.items() if name == table), self.engine)
+        if chosen != "auto":
+            return chosen
+        named = os.environ.get("DATASET_PLATFORM_SPARK_MASTER") or os.environ.get("DATASET_PLATFORM_SPARK_REMOTE")
+        return "spark" if named else "local"
 
 
 def fingerprint(section: BaseModel) -> str:

@@ -78,6 +78,9 @@ def _print(one: Trace, show_raw: bool) -> None:
         if step.detail:
             line += f" ({step.detail})"
         say(line, soft_wrap=True, markup=False)
+        if step.measures:
+            taken = ", ".join(f"{name} {value:.4g}" for name, value in step.measures.items())
+            say(f"  {'measured':<11}{taken}", soft_wrap=True, markup=False)
     if one.shard:
         say(f"  tokens     {one.shard['tokens']} in {one.shard['shard_id']}", soft_wrap=True, markup=False)
     if show_raw and one.head:

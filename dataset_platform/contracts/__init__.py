@@ -19,6 +19,7 @@ from dataset_platform.contracts.web import (
     FilteredDocuments,
     RawWarcs,
     SignatureIndex,
+    SpanIndex,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "RawWarcs",
     "Rejections",
     "SignatureIndex",
+    "SpanIndex",
     "SilverFrames",
     "Traces",
 ]

@@ -31,6 +31,7 @@ LABELS = pa.schema(
         pa.field("reason", pa.string(), metadata={"doc": "name of the rule that rejected the row; null when kept"}),
         pa.field("measure", pa.float64(), metadata={"doc": "the value the rule compared with its threshold"}),
         pa.field("detail", pa.string(), metadata={"doc": "the rule in words, with threshold or counterpart"}),
+        pa.field("measures", pa.string(), metadata={"doc": "all measures of a rejected row as JSON; null elsewhere"}),
         pa.field("error", pa.string(), metadata={"doc": "why the bytes could not be decoded; null unless quarantined"}),
         pa.field("tally", pa.int64(), metadata={"doc": "records met in one input file; null on rows of data"}),
     ]

@@ -15,6 +15,7 @@ class Rejections(
     reason: String = column("name of the rule")
     measure: Float64 = column("the value the rule compared with its threshold", nullable=True)
     detail: String = column("the rule in words, with threshold or counterpart", nullable=True)
+    measures: String = column("all measures of the row as JSON, where the stage took any", nullable=True)
     url: String = column("target URI, where the lane has one", nullable=True)
     source: String = column("name of the data source", nullable=True)
     file: String = column("source file", nullable=True)

@@ -2,6 +2,7 @@
 
 from dataset_platform.contracts.base import (
     Binary,
+    Bool,
     Contract,
     Date,
     Float64,
@@ -13,6 +14,18 @@ from dataset_platform.contracts.base import (
 
 DOC_ID = "128-bit hash (32 hex digits) of source and WARC-Record-ID, or of file and offset where there is none"
 OFFSET_KINDS = ("member", "uncompressed")
+# the model; Resiliparse's rules; trafilatura; the model where trafilatura ran out of time or failed; the text of a page
+# that no tree may be built of; the same where the tree took too long or its parser died
+EXTRACTION_PATHS = (
+    "learned",
+    "fast",
+    "trafilatura",
+    "learned_timeout",
+    "learned_failed",
+    "unparsed",
+    "unparsed_timeout",
+    "unparsed_failed",
+)
 
 
 class RawWarcs(Contract, table="web/raw_warcs", key=("path",)):
@@ -36,6 +49,10 @@ class Documents(Contract, table="web/documents"):
     charset: String = column("character set the body was decoded with")
     charset_source: String = column("what named the charset", isin=("http", "bom", "meta", "detected", "fallback"))
     html_bytes: Int64 = column("size of the decoded HTML body in bytes", ge=1)
+    extraction: String = column("how the main content was found", isin=EXTRACTION_PATHS)
+    extraction_confidence: Float64 = column(
+        "word F1 that the model expects of its text, 0 to 1; null where it was not asked", nullable=True, ge=0.0, le=1.0
+    )
     text: String = column("main content as plain text", str_length={"min_value": 1})
     text_length: Int64 = column("length of the text in characters", ge=1)
     language: String = column("ISO 639 code by lid.176 on the first 2,000 characters")
@@ -67,7 +84,7 @@ class FilteredDocuments(Contract, table="web/filtered_documents"):
     bullet_line_ratio: Float64 = column("share of lines that begin with a bullet", ge=0.0, le=1.0)
     ellipsis_line_ratio: Float64 = column("share of lines that end in an ellipsis", ge=0.0, le=1.0)
     alpha_word_ratio: Float64 = column("share of tokens with a letter", ge=0.0, le=1.0)
-    stop_word_count: Int64 = column("distinct Gopher stop words found", ge=0)
+    stop_word_count: Int64 = column("distinct stop words found: of the language, else Gopher's English ones", ge=0)
     dup_para_frac: Float64 = column("share of paragraphs that are repeats", ge=0.0, le=1.0)
     dup_para_char_frac: Float64 = column("share of characters in repeated paragraphs", ge=0.0, le=1.0)
     dup_line_frac: Float64 = column("share of lines that are repeats", ge=0.0, le=1.0)
@@ -81,12 +98,14 @@ class FilteredDocuments(Contract, table="web/filtered_documents"):
     duplicated_8_n_grams: Float64 = column("share of characters in repeated word 8-grams", ge=0.0)
     duplicated_9_n_grams: Float64 = column("share of characters in repeated word 9-grams", ge=0.0)
     duplicated_10_n_grams: Float64 = column("share of characters in repeated word 10-grams", ge=0.0)
-    sentence_count: Int64 = column("sentences in the lines that C4 keeps", ge=0)
-    lines_removed: Int64 = column("lines that C4's line rules took out", ge=0)
+    sentence_count: Int64 = column("sentences in the lines that the line rules keep", ge=0)
+    lines_removed: Int64 = column("lines that the line rules took out", ge=0)
     line_punct_ratio: Float64 = column("share of lines that end in terminal punctuation", ge=0.0, le=1.0)
     short_line_ratio: Float64 = column("share of lines of 30 characters or fewer", ge=0.0, le=1.0)
     char_dup_ratio: Float64 = column("share of characters in duplicate lines", ge=0.0, le=1.0)
     newline_word_ratio: Float64 = column("line breaks per token", ge=0.0)
+    text_html_ratio: Float64 = column("bytes of the extracted text per byte of HTML", nullable=True, ge=0.0)
+    code_char_ratio: Float64 = column("share of characters in lines that look like code", ge=0.0, le=1.0)
     text_hash: String = column("128-bit hash of the text in NFC, lower case, whitespace collapsed", str_length=32)
     minhash: Binary = column("112 MinHash values (uint32, little endian) over word 5-grams: 14 bands of 8 rows")
     file: String = column("WARC file, as in web/raw_warcs")
@@ -127,7 +146,10 @@ class SignatureIndex(Contract, table="web/signature_index"):
 
     doc_id: String = column(DOC_ID, str_length=32)
     text_hash: String = column("128-bit hash of the normalised text", str_length=32)
-    minhash: Binary = column("112 MinHash values (uint32, little endian)")
+    text_digest: Int64 = column("64-bit hash of the text as it is: another value is another text")
+    band_keys: Binary = column(
+        "48-bit keys of the LSH bands, little endian; null where another document of this text has them", nullable=True
+    )
     text_length: Int64 = column("length of the text in characters", ge=1)
     language_score: Float64 = column("probability of the language, 0 to 1", ge=0.0, le=1.0)
     ingestion_date: Date = column("UTC day on which the document landed")
@@ -141,3 +163,11 @@ class DuplicateLinks(Contract, table="web/duplicate_links", key=("doc_id", "link
     kind: String = column("how the pair was found", isin=("exact", "near"))
     jaccard: Float64 = column("Jaccard similarity of the word 5-gram sets; 1 for exact", ge=0.0, le=1.0)
     ingestion_date: Date = column("UTC day on which the link was found")
+
+
+class SpanIndex(Contract, table="web/span_index", key=("span_hash",)):
+    """Lines, paragraphs or runs of sentences met in a day's corpus; written where ``web.dedup.spans`` is set."""
+
+    span_hash: Int64 = column("64-bit hash of the span's words")
+    first_seen: Bool = column("whether it stays in this day's corpus and no earlier day has it")
+    ingestion_date: Date = column("UTC day of the corpus in which it was met")

@@ -35,6 +35,11 @@ class Day:
         """The Spark session, started on first use."""
         return self.session()
 
+    @property
+    def local(self) -> bool:
+        """Whether this machine, without a JVM, is what the web and token lanes run on."""
+        return self.config.engine_of("") == "local"
+
     def table(self, contract: type[Contract]) -> LakeTable:
         """A table of this lake."""
         return LakeTable(contract, self.settings.lake)
@@ -65,6 +70,8 @@ class Staged:
         inputs: content hash per input.
         after: see ``publishing.run_stage``; ``after_arrow`` is its like for stages that run in process.
         note: one line for people when there is nothing to do.
+        in_process: the rows are audited and published by this process, without a JVM.
+        stale: the day is out of date for a reason that its inputs do not show.
     """
 
     write: Callable[[str], None] | None
@@ -73,6 +80,8 @@ class Staged:
     after: "Callable[[DataFrame | None], None] | None" = None
     note: str = ""
     after_arrow: "After | None" = None
+    in_process: bool = False
+    stale: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,37 @@ class Published:
     table: LakeTable
     day: str
     receipt: Receipt
-    session: Callable[[], SparkSession]
+    session: Callable[[], SparkSession] | None
+    """None where plots read the day through Arrow."""
 
     @cached_property
     def frame(self) -> DataFrame:
         """The day's rows in Spark; starts a session where there is none."""
+        assert self.session is not None, "this day is read through Arrow"
         return self.table.read_spark(self.session(), self.day)
+
+    def counts(self, column: str) -> dict[Any, int]:
+        """Rows by value of a column."""
+        if self.session is not None:
+            return {r[column]: r["count"] for r in self.frame.groupBy(column).count().collect()}
+        import pyarrow.compute as pc
+
+        counted = pc.value_counts(self.table.read(self.day, [column]).column(column)).to_pylist()
+        return {c["values"]: c["counts"] for c in counted}
+
+    def doublings(self, column: str) -> dict[int, int]:
+        """Rows by the whole part of the base-2 logarithm of a column; what is under 1 counts as 1."""
+        if self.session is not None:
+            from pyspark.sql import functions as F
+
+            binned = self.frame.select(F.floor(F.log2(F.greatest(F.col(column), F.lit(1)))).alias("bin"))
+            rows = binned.groupBy("bin").count().collect()
+            return {int(r["bin"]): r["count"] for r in rows if r["bin"] is not None}
+        import numpy as np
+
+        values = self.table.read(self.day, [column]).column(column).drop_null().to_numpy()
+        bins, counts = np.unique(np.floor(np.log2(np.maximum(values, 1))).astype(int), return_counts=True)
+        return dict(zip(bins.tolist(), counts.tolist(), strict=True))
 
 
 Show = Callable[[Published], Metadata]
@@ -109,8 +134,8 @@ def counts_of(column: str, top: int = 15) -> Show:
     """The most frequent values of a column, as bars."""
 
     def show(of: Published) -> Metadata:
-        rows = of.frame.groupBy(column).count().orderBy("count", column, ascending=[False, True]).limit(top).collect()
-        return {f"by_{column}": bars({str(r[column]): r["count"] for r in rows}, f"rows by {column}")} if rows else {}
+        counts = sorted(((str(value), n) for value, n in of.counts(column).items()), key=lambda c: (-c[1], c[0]))
+        return {f"by_{column}": bars(dict(counts[:top]), f"rows by {column}")} if counts else {}
 
     return show
 
@@ -119,10 +144,7 @@ def histogram(column: str) -> Show:
     """How a count or length is distributed, in bins that double."""
 
     def show(of: Published) -> Metadata:
-        from pyspark.sql import functions as F
-
-        bins = of.frame.select(F.floor(F.log2(F.greatest(F.col(column), F.lit(1)))).alias("bin")).groupBy("bin").count()
-        rows = sorted((int(r["bin"]), r["count"]) for r in bins.collect() if r["bin"] is not None)
+        rows = sorted(of.doublings(column).items())
         if not rows:
             return {}
         counts = dict.fromkeys(range(rows[0][0], rows[-1][0] + 1), 0) | dict(rows)

@@ -5,6 +5,7 @@ input, the engine, write-audit-publish, the three checks, per-day metadata and p
 """
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -87,7 +88,8 @@ def from_kernel(
             engine = day.config.engine_of(contract.table_name())
             write_kernel_output(engine, day.table(reads), day.key, kernel(day), contract, path, day.session)
 
-        return Staged(write, None if tallies else above.rows_kept, inputs)
+        local = day.config.engine_of(contract.table_name()) == "local"
+        return Staged(write, None if tallies else above.rows_kept, inputs, in_process=local)
 
     return compute
 
@@ -222,7 +224,7 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
     )
     receipt = receipts.read(day.settings.lake, stage.contract, day.key)
     same = receipt is not None and receipt.made_from(run.inputs, run.config_hash, run.code_version)
-    if leave_unchanged and receipt and same and not stage.transient & set(receipt.reasons):
+    if leave_unchanged and receipt and same and not staged.stale and not stage.transient & set(receipt.reasons):
         outcome = Outcome(receipt, check_day(stage, day), True, run.staging)
         return outcome, _shown(stage, day, receipt) | {"note": UNCHANGED, "seconds": 0.0}
     if staged.write is None:
@@ -231,8 +233,9 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
         outcome = _looked_at(stage, day, publish_nothing(run, staged.note, after, stage.merge))
         shown = receipt_metadata(day.table(stage.contract).url, outcome.receipt) | {"note": staged.note}
         return outcome, shown | _merge_metadata(stage, outcome.merged)
-    if stage.in_process:
-        outcome = _looked_at(stage, day, run_arrow_stage(run, staged.write, staged.rows_in, staged.after_arrow))
+    if stage.in_process or staged.in_process:
+        published = run_arrow_stage(run, staged.write, staged.rows_in, staged.after_arrow, stage.settle)
+        outcome = _looked_at(stage, day, published)
         return outcome, _shown(stage, day, outcome.receipt) if outcome.published else {}
     spark = day.spark
     with spark_tasks(spark, name):
@@ -275,7 +278,7 @@ def _shown(stage: Stage, day: Day, receipt: Receipt) -> Metadata:
     table = day.table(stage.contract)
     metadata = receipt_metadata(table.url, receipt)
     if receipt.rows_kept:
-        published = Published(table, day.key, receipt, day.session)
+        published = Published(table, day.key, receipt, None if day.local else day.session)
         for show in stage.shows:
             metadata |= show(published)
     return metadata
@@ -294,7 +297,7 @@ def check_day(stage: Stage, day: Day) -> "list[Finding]":
 
     receipt = day.upstream(stage.contract)
     table = day.table(stage.contract)
-    if receipt.rows_kept and stage.in_process:
+    if receipt.rows_kept and (stage.in_process or day.local):
         contract = contract_of_published(table, day.key)
     elif receipt.rows_kept:
         rows = table.read_spark(day.spark, day.key).select(*stage.contract.data_schema().names)
@@ -366,6 +369,11 @@ class as_failure:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, PlatformError):
             raise dg.Failure(f"{error.message} {error.hint}".strip(), allow_retries=False) from error
+        if isinstance(error, Exception) and "pyspark" in sys.modules:
+            from dataset_platform.engines.spark import AGAIN, JVM_DIED, jvm_died
+
+            if jvm_died(error):
+                raise dg.Failure(f"{JVM_DIED} {AGAIN}", allow_retries=False) from error
         cause = _kernel_error(error) if error is not None else None
         if cause:
             raise dg.Failure(cause, allow_retries=False) from error

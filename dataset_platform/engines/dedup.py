@@ -11,21 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataset_platform.engines.components import component_labels
 from dataset_platform.engines.kernel import Kernel
 from dataset_platform.engines.spark import map_in_arrow
-from dataset_platform.kernels.web import minhash
-from dataset_platform.kernels.web.duplicates import DedupConfig, bucket_pairs
+from dataset_platform.kernels.web import band_keys, lsh, minhash
+from dataset_platform.kernels.web.duplicates import INDEX, DedupConfig
+from dataset_platform.kernels.web.jaccard import jaccard_of_pairs
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+KEYS = pa.schema([("doc_id", pa.string()), ("band_keys", pa.binary())])
 BANDS = pa.schema([("doc_id", pa.string()), ("band_key", pa.int64())])
 PAIRS = pa.schema([("a", pa.string()), ("b", pa.string())])
 VERIFIED = pa.schema([("a", pa.string()), ("b", pa.string()), ("jaccard", pa.float64())])
@@ -36,10 +38,10 @@ class DayInputs:
     """What a day is judged on.
 
     Attributes:
-        today: the day's documents: doc_id, text_hash, minhash, text_length, language_score, ingestion_date.
-        earlier: the same columns of all earlier days (the signature index).
+        today: the day's documents, columns ``duplicates.TODAY``.
+        earlier: the index of the days that it is judged on, columns ``duplicates.EARLIER``, each doc_id once.
         texts: doc_id, text, ingestion_date of both; only candidates are read.
-        links: verified links of earlier days: doc_id, linked_doc_id.
+        links: verified links of those days: doc_id, linked_doc_id.
     """
 
     today: DataFrame
@@ -70,6 +72,14 @@ def without_landed(inputs: DayInputs) -> tuple[DayInputs, DataFrame]:
     return replace(inputs, today=inputs.today.join(landed, "doc_id", "left_anti")), landed
 
 
+def first_landing(earlier: DataFrame) -> DataFrame:
+    """Index rows with each doc_id once, that of its earliest day; see ``duplicates.first_landing``."""
+    from pyspark.sql import functions as F
+
+    rows = F.struct(*earlier.columns)
+    return earlier.groupBy("doc_id").agg(F.min_by(rows, "ingestion_date").alias("row")).select("row.*")
+
+
 def find_links(inputs: DayInputs, config: DedupConfig) -> DataFrame:
     """Links found on this day: doc_id (the later by rank), linked_doc_id, kind (exact, near), jaccard."""
     from pyspark.sql import functions as F
@@ -77,13 +87,13 @@ def find_links(inputs: DayInputs, config: DedupConfig) -> DataFrame:
     exact = _exact_links(inputs)
     today_firsts = inputs.today.join(exact.select("doc_id"), "doc_id", "left_anti")
     # documents of earlier days with equal text are linked already: one of them stands for all
-    earlier_firsts = inputs.earlier.groupBy("text_hash").agg(
-        F.min_by("doc_id", rank()).alias("doc_id"), F.min_by("minhash", rank()).alias("minhash")
+    keyed = inputs.earlier.where("band_keys IS NOT NULL").groupBy("text_hash")
+    earlier_firsts = keyed.agg(
+        F.min_by("doc_id", rank()).alias("doc_id"), F.min_by("band_keys", rank()).alias("band_keys")
     )
     pairs = _candidate_pairs(today_firsts, earlier_firsts, config)
     near = _verified(pairs, inputs.texts, config)
-    known = inputs.today.unionByName(inputs.earlier)
-    ranks = known.select("doc_id", rank().alias("rank"))
+    ranks = _known(inputs).select("doc_id", rank().alias("rank"))
     ranked = near.join(ranks.select(F.col("doc_id").alias("a"), F.col("rank").alias("rank_a")), "a")
     ranked = ranked.join(ranks.select(F.col("doc_id").alias("b"), F.col("rank").alias("rank_b")), "b")
     later_is_a = F.col("rank_a") > F.col("rank_b")
@@ -96,12 +106,18 @@ def find_links(inputs: DayInputs, config: DedupConfig) -> DataFrame:
     return exact.unionByName(near_links)
 
 
+def _known(inputs: DayInputs) -> DataFrame:
+    """All documents, with what their rank and text hash are read from."""
+    columns = ("doc_id", "text_hash", "text_length", "language_score", "ingestion_date")
+    return inputs.today.select(*columns).unionByName(inputs.earlier.select(*columns))
+
+
 def _exact_links(inputs: DayInputs) -> DataFrame:
     """Today's documents whose normalised text stands elsewhere at a better rank, linked to the best."""
     from pyspark.sql import functions as F
 
     hashes = inputs.today.select("text_hash").distinct()
-    candidates = inputs.today.unionByName(inputs.earlier).join(hashes, "text_hash", "left_semi")
+    candidates = _known(inputs).join(hashes, "text_hash", "left_semi")
     best = candidates.groupBy("text_hash").agg(F.min_by("doc_id", rank()).alias("linked_doc_id"))
     linked = inputs.today.join(best, "text_hash").where("doc_id <> linked_doc_id")
     return linked.select("doc_id", "linked_doc_id", F.lit("exact").alias("kind"), F.lit(1.0).alias("jaccard"))
@@ -113,7 +129,7 @@ def _candidate_pairs(today: DataFrame, earlier: DataFrame, config: DedupConfig) 
 
     kernel = band_kernel(config)
     new = map_in_arrow(today.select("doc_id", "minhash"), kernel, BANDS).withColumn("today", F.lit(True))
-    old = map_in_arrow(earlier.select("doc_id", "minhash"), kernel, BANDS).withColumn("today", F.lit(False))
+    old = map_in_arrow(earlier.select("doc_id", "band_keys"), kernel, BANDS).withColumn("today", F.lit(False))
     old = old.join(new.select("band_key").distinct(), "band_key", "left_semi")
     buckets = (
         new.unionByName(old)
@@ -126,38 +142,42 @@ def _candidate_pairs(today: DataFrame, earlier: DataFrame, config: DedupConfig) 
 
 
 def band_kernel(config: DedupConfig) -> Kernel:
-    """(doc_id, minhash) → (doc_id, band_key), one row per band."""
+    """(doc_id, minhash or band_keys) → (doc_id, band_key), one row per band."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if not batch.num_rows:
                 continue
-            raw = b"".join(batch.column("minhash").to_pylist())
-            signatures = np.frombuffer(raw, dtype="<u4").reshape(batch.num_rows, -1)
-            keys = minhash.band_keys(signatures, config.bands, config.rows).view(np.int64)
+            if "minhash" in batch.schema.names:
+                keys = band_keys.of_signatures(batch.column("minhash"), config.bands, config.rows)
+            else:
+                keys = band_keys.unpack(batch.column("band_keys"), config.bands)
             ids = batch.column("doc_id").take(pa.array(np.repeat(np.arange(batch.num_rows), config.bands)))
-            yield pa.RecordBatch.from_arrays([ids, pa.array(keys.reshape(-1))], schema=BANDS)
+            yield pa.RecordBatch.from_arrays([ids, pa.array(keys.reshape(-1).view(np.int64))], schema=BANDS)
+
+    return run
+
+
+def key_kernel(config: DedupConfig) -> Kernel:
+    """(doc_id, minhash) → (doc_id, band_keys) as the index holds them."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            packed = band_keys.pack(band_keys.of_signatures(batch.column("minhash"), config.bands, config.rows))
+            yield pa.RecordBatch.from_arrays([batch.column("doc_id"), packed], schema=KEYS)
 
     return run
 
 
 def pair_kernel(config: DedupConfig) -> Kernel:
-    """(ids, today) per bucket → pairs with a member of today; see ``duplicates.bucket_pairs``."""
+    """(ids, today) per bucket → pairs with a member of today; see ``lsh.bucket_pairs``."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            columns: list[list[pa.Array]] = [[], []]
-            ids, today = batch.column("ids"), batch.column("today")
-            for i in range(batch.num_rows):
-                members, flags = ids[i].values, today[i].values.to_numpy(zero_copy_only=False)
-                count = len(members)
-                left, right = bucket_pairs(count, config)
-                wanted = flags[left] | flags[right]
-                columns[0].append(members.take(pa.array(left[wanted])))
-                columns[1].append(members.take(pa.array(right[wanted])))
-            if columns[0]:
-                arrays = [pa.concat_arrays(c) for c in columns]
-                yield pa.RecordBatch.from_arrays(arrays, schema=PAIRS)
+            members, flags = batch.column("ids").flatten(), np.asarray(batch.column("today").flatten())
+            bounds = np.concatenate([[0], np.cumsum(pc.list_value_length(batch.column("ids")))]).astype(np.int64)
+            found = lsh.bucket_pairs(bounds, flags.astype(np.bool_), config.max_bucket, config.bucket_hubs)
+            yield pa.RecordBatch.from_arrays([members.take(pa.array(side)) for side in found], schema=PAIRS)
 
     return run
 
@@ -180,15 +200,17 @@ def _verified(pairs: DataFrame, texts: DataFrame, config: DedupConfig) -> DataFr
 
 def verify_kernel(config: DedupConfig) -> Kernel:
     """(a, b, text_a, text_b) → the pairs at or above the threshold, with their Jaccard similarity."""
+    settings = minhash.MinHashConfig(ngram=config.ngram)
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        # pairs of one document stand close together: its shingles are computed once
-        shingles = lru_cache(maxsize=2048)(partial(minhash.shingles, config=minhash.MinHashConfig(ngram=config.ngram)))
         for batch in batches:
-            left, right = batch.column("text_a").to_pylist(), batch.column("text_b").to_pylist()
-            values = np.array(
-                [minhash.jaccard(shingles(a), shingles(b)) for a, b in zip(left, right, strict=True)], dtype=np.float64
-            )
+            ids = pa.concat_arrays([batch.column("a"), batch.column("b")]).dictionary_encode()
+            numbers = np.asarray(ids.indices)
+            # pairs of one document stand close together: its shingles are computed once a batch
+            firsts = pa.array(np.unique(numbers, return_index=True)[1])
+            texts = pa.concat_arrays([batch.column("text_a"), batch.column("text_b")]).take(firsts)
+            members, bounds = minhash.shingle_sets(texts.to_pylist(), settings)
+            values = jaccard_of_pairs(members, bounds, numbers.reshape(2, -1).T.astype(np.int64))
             keep = pa.array(values >= config.jaccard_threshold, pa.bool_())
             found = [batch.column("a"), batch.column("b"), pa.array(values)]
             yield pa.RecordBatch.from_arrays([c.filter(keep) for c in found], schema=VERIFIED)
@@ -204,13 +226,26 @@ def clusters(spark: SparkSession, inputs: DayInputs, new_links: DataFrame) -> Da
         return links.select(F.col("doc_id").alias("src"), F.col("linked_doc_id").alias("dst"))
 
     labels = component_labels(spark, as_edges(new_links).unionByName(as_edges(inputs.links)))
-    known = inputs.today.unionByName(inputs.earlier)
-    members = known.join(labels.withColumnRenamed("node", "doc_id"), "doc_id")
+    members = _known(inputs).join(labels.withColumnRenamed("node", "doc_id"), "doc_id")
     keepers = members.groupBy("label").agg(
         F.min_by("doc_id", rank()).alias("cluster_id"), F.count("*").alias("cluster_size")
     )
     todays = inputs.today.select("doc_id").join(labels.withColumnRenamed("node", "doc_id"), "doc_id")
     return todays.join(keepers, "label").select("doc_id", "cluster_id", "cluster_size")
+
+
+def index_rows(inputs: DayInputs, links: DataFrame, config: DedupConfig) -> DataFrame:
+    """What later days need to know of the day's documents: columns ``duplicates.INDEX``."""
+    from pyspark.sql import functions as F
+
+    today = inputs.today
+    if config.window_days is None:
+        keyed = today.join(links.where("kind = 'exact'").select("doc_id"), "doc_id", "left_anti")
+    else:
+        best = today.groupBy("text_hash").agg(F.min_by("doc_id", rank()).alias("doc_id")).select("doc_id")
+        keyed = today.join(best, "doc_id", "left_semi")
+    keys = map_in_arrow(keyed.select("doc_id", "minhash"), key_kernel(config), KEYS)
+    return today.join(keys, "doc_id", "left").select(*INDEX)
 
 
 def label_duplicates(documents: DataFrame, cluster: DataFrame, links: DataFrame, landed: DataFrame) -> DataFrame:

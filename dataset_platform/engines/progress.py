@@ -43,10 +43,13 @@ def spark_tasks(spark: SparkSession, label: str, every_s: float = 0.5) -> Iterat
         tracker = spark.sparkContext.statusTracker()
         while not stop.wait(every_s):
             done = total = 0
-            for stage_id in tracker.getActiveStageIds():
-                info = tracker.getStageInfo(stage_id)
-                if info is not None:
-                    done, total = done + info.numCompletedTasks, total + info.numTasks
+            try:
+                for stage_id in tracker.getActiveStageIds():
+                    info = tracker.getStageInfo(stage_id)
+                    if info is not None:
+                        done, total = done + info.numCompletedTasks, total + info.numTasks
+            except Exception:  # the JVM is gone: whoever waits for the stage says so
+                return
             report(f"{label}: {done}/{total} tasks" if total else label)
 
     report(label)

@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
+JVM_DIED = "Spark's JVM died under this process."
+AGAIN = "Run the command again: finished days are kept."
 ARROW_BATCH_ROWS = 1000  # documents are some 7 kB: batches of a few megabytes
 
 
@@ -114,9 +118,31 @@ def session(settings: Settings | None = None) -> SparkSession:
         builder = builder.config(key, value)
     try:
         with _stderr_to(Path(settings.dagster_home) / "spark-driver.log"):
-            return builder.getOrCreate()
+            started = builder.getOrCreate()
     except Exception as e:  # py4j, OS and Spark errors alike: there is no session
         raise EngineError(f"Spark could not be started: {str(e).splitlines()[0]}", "Check JAVA_HOME and memory.") from e
+    # when the JVM goes, these two print tracebacks of their sockets beside the error that counts
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    started.sparkContext._accumulatorServer.handle_error = lambda request, address: None
+    return started
+
+
+def jvm_died(error: BaseException) -> bool:
+    """Whether an error is of a process whose own JVM has ended: py4j then raises whatever its sockets do."""
+    from pyspark import SparkContext
+
+    process = getattr(SparkContext._gateway, "proc", None)
+    if process is None:
+        return False
+    is_lost = isinstance(error, (ConnectionError, EOFError)) or type(error).__name__ in (
+        "Py4JError",
+        "Py4JNetworkError",
+    )
+    try:
+        process.wait(2.0 if is_lost else 0.0)  # its sockets close a moment before it is gone
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _active_session() -> SparkSession | None:
@@ -126,11 +152,9 @@ def _active_session() -> SparkSession | None:
         active = SparkSession.getActiveSession()
         stopped = active is not None and active.sparkContext._jsc.sc().isStopped()
     except Exception as e:  # py4j and the OS raise several kinds once the JVM is gone
-        raise EngineError(
-            "Spark's JVM died under this process.", "Run the command again: finished days are kept."
-        ) from e
+        raise EngineError(JVM_DIED, AGAIN) from e
     if stopped:
-        raise EngineError("Spark was stopped under this process.", "Run the command again: finished days are kept.")
+        raise EngineError("Spark was stopped under this process.", AGAIN)
     return active
 
 

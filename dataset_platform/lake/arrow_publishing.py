@@ -1,20 +1,20 @@
-"""Write, audit, publish without a JVM, for lanes whose days one process reads: the same steps, ledgers and receipts as
+"""Write, audit, publish without a JVM, for days that one machine holds: the same steps, ledgers and receipts as
 ``publishing``, batch by batch, so that memory does not grow with the day."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from dataset_platform.contracts import LABELS, Contract, Quarantine, Rejections
-from dataset_platform.lake import receipts, storage
+from dataset_platform.lake import receipts, settling, storage
 from dataset_platform.lake.audit import (
     Finding,
     conservation_finding,
@@ -22,6 +22,7 @@ from dataset_platform.lake.audit import (
     drift_finding,
     validate_batches,
 )
+from dataset_platform.lake.labelled_rows import Outcomes, count_outcomes, gathered, kinds
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.publishing import Outcome, StageRun
 from dataset_platform.lake.receipts import Receipt
@@ -30,20 +31,22 @@ from dataset_platform.lake.tables import LakeTable
 from dataset_platform.settings import join
 
 BATCH_ROWS = 2_048
+SPREAD_BYTES = 8 << 20  # staged bytes from which worker processes share the audit
 After = Callable[[Callable[[], Iterator[pa.RecordBatch]]], None]
 
 
 @dataclass
 class _Audit:
-    """What one pass over the staged rows finds."""
+    """What one pass over staged or published rows finds."""
 
-    kept: int = 0
-    tallied: int = 0
-    quarantined: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    content: int = 0
+    outcomes: Outcomes = field(default_factory=Outcomes)
     failures: list[pa.RecordBatch] = field(default_factory=list)
     keys: list[np.ndarray] = field(default_factory=list)
+
+    def repeated(self) -> int:
+        """Rows that share a row key with another."""
+        _, counts = np.unique(np.concatenate(self.keys or [np.empty(0, np.uint64)]), return_counts=True)
+        return int(counts[counts > 1].sum())
 
 
 def run_arrow_stage(
@@ -51,12 +54,14 @@ def run_arrow_stage(
     write_staged: Callable[[str], None],
     rows_in: int | None,
     after: After | None = None,
+    settle: Sequence[str] = (),
 ) -> Outcome:
     """Stage, audit and publish one day; see ``publishing.run_stage``.
 
     Args:
         write_staged: writes the labelled rows as Parquet below the folder or URL it is given.
         after: called with a function that reads the kept rows, once the audit has passed and before the day is published.
+        settle: see ``publishing.run_stage``.
 
     Raises:
         LockedError: another run writes the same table and day.
@@ -70,19 +75,10 @@ def run_arrow_stage(
         rows_path = join(run.staging, "rows")
         write_staged(rows_path)
         audit = _audit(run, rows_path)
-        receipt = Receipt(
-            table=run.contract.table_name(),
-            day=run.day,
-            rows_in=audit.tallied if rows_in is None else rows_in,
-            rows_kept=audit.kept,
-            rows_rejected=sum(audit.reasons.values()),
-            rows_quarantined=audit.quarantined,
-            reasons=dict(sorted(audit.reasons.items())),
-            content_hash=f"{audit.kept}:{audit.content:016x}",
-            inputs=run.inputs,
-            code_version=run.code_version,
-            config_hash=run.config_hash,
-        )
+        if settle and audit.repeated():
+            rows_path = _settle(run, rows_path, settle)
+            audit = _audit(run, rows_path)
+        receipt = run.receipt_of(audit.outcomes, rows_in)
         findings = [_finding(run.contract, audit), conservation_finding(receipt)]
         published = all(f.passed for f in findings)
         if published:
@@ -93,8 +89,8 @@ def run_arrow_stage(
             commit = table.replace_partition_from_batches(_kept(run.contract, rows_path), run.partition)
             version = table.version() if commit is None else commit.version
             receipt = replace(receipt, version=version, seconds=round(time.monotonic() - started, 3))
+            storage.delete(run.staging)  # before the receipt: a finished day has none, whenever a run is killed
             receipts.write(run.lake_root, receipt)
-            storage.delete(run.staging)
         findings.append(drift_finding(receipt, receipts.trailing(run.lake_root, run.contract, run.day)))
         return Outcome(receipt, findings, published, run.staging)
 
@@ -105,62 +101,97 @@ def contract_of_published(table: LakeTable, day: str) -> Finding:
     audit = _Audit()
     on_day = pc.field("ingestion_date") == pa.scalar(day).cast(pa.date32())
     names = contract.data_schema().names
-    batches = table.dataset().to_batches(columns=names, filter=on_day, batch_size=BATCH_ROWS)
-    _look_at_kept(audit, contract, day, batches)
+    for batch in table.dataset().to_batches(columns=names, filter=on_day, batch_size=BATCH_ROWS):
+        _look_at(audit, contract, day, batch)
     return _finding(contract, audit)
 
 
 def _audit(run: StageRun, path: str) -> _Audit:
+    """Audit the staged files, in worker processes when there is much of them."""
+    files = [f for f in storage.list_files(path) if f.path.endswith(".parquet")]
+    if len(files) > 1 and sum(f.size_bytes for f in files) >= SPREAD_BYTES:
+        from dataset_platform.engines.local import map_tasks
+
+        tasks = ((run.contract, run.day, f.path) for f in files)
+        parts = list(map_tasks(_audit_file, tasks, f"{run.contract.table_name()} {run.day}: audit"))
+    else:
+        parts = [_audit_file(run.contract, run.day, f.path) for f in files]
+    total = _Audit(gathered(row for part, _, _ in parts for row in part.to_pylist()))
+    for _, failures, keys in parts:
+        total.failures += failures
+        total.keys += keys
+    return total
+
+
+def _audit_file(
+    contract: type[Contract], day: str, path: str
+) -> tuple[pa.RecordBatch, list[pa.RecordBatch], list[np.ndarray]]:
+    """Outcomes, broken rules and hashes of the row keys of one staged file."""
     audit = _Audit()
 
-    def kept() -> Iterator[pa.RecordBatch]:
-        for batch in _labelled(run.contract, path):
-            tallies = batch.column("tally").is_valid()
-            audit.tallied += pc.sum(batch.column("tally")).as_py() or 0
-            error = pc.and_not(batch.column("error").is_valid(), tallies)
-            audit.quarantined += pc.sum(error).as_py() or 0
-            rejected = batch.filter(pc.and_not(pc.and_not(batch.column("reason").is_valid(), error), tallies))
-            audit.reasons.update(rejected.column("reason").to_pylist())
-            yield _only_kept(run.contract, batch)
+    def looked_at() -> Iterator[pa.RecordBatch]:
+        for batch in _batches_of(contract, path):
+            _look_at(audit, contract, day, _only_kept(contract, batch))
+            yield batch
 
-    _look_at_kept(audit, run.contract, run.day, kept())
-    return audit
+    [outcomes] = count_outcomes(contract)(looked_at())
+    return outcomes, audit.failures, audit.keys
 
 
-def _look_at_kept(audit: _Audit, contract: type[Contract], day: str, batches: Iterable[pa.RecordBatch]) -> None:
-    key = [k for k in contract.row_key() if k not in contract.partition_columns()]
-    validate = validate_batches(contract, day)
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        audit.kept += batch.num_rows
-        audit.failures += validate(iter([batch]))
-        audit.content = (audit.content + int(row_hashes(batch).sum(dtype=np.uint64))) % 2**64
-        audit.keys.append(row_hashes(batch.select(key)))
+def _look_at(audit: _Audit, contract: type[Contract], day: str, rows: pa.RecordBatch) -> None:
+    """Check kept rows against the contract and note their keys."""
+    if rows.num_rows:
+        key = [k for k in contract.row_key() if k not in contract.partition_columns()]
+        audit.failures += validate_batches(contract, day)(iter([rows]))
+        audit.keys.append(row_hashes(rows.select(key)))
 
 
 def _finding(contract: type[Contract], audit: _Audit) -> Finding:
-    hashes, counts = np.unique(np.concatenate(audit.keys or [np.empty(0, np.uint64)]), return_counts=True)
-    return contract_finding_of(contract, audit.failures, int((counts[counts > 1]).sum()) if len(hashes) else 0)
+    return contract_finding_of(contract, audit.failures, audit.repeated())
 
 
-def _labelled(contract: type[Contract], path: str) -> Iterator[pa.RecordBatch]:
-    fs, inner = storage.filesystem(path)
+def _settle(run: StageRun, path: str, order: Sequence[str]) -> str:
+    """Label all but the first of the kept rows that share a row key; the path of the rewritten rows."""
+    files = [f.path for f in storage.list_files(path) if f.path.endswith(".parquet")]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for file in files:
+            yield from _batches_of(run.contract, file)
+
+    ranks = settling.losers(batches(), run.contract.row_key(), order)
+    settled = join(run.staging, "settled")
+    schema = run.contract.labelled_schema().remove_metadata()
+    with storage.open_output(join(settled, "part-0.parquet")) as sink, pq.ParquetWriter(sink, schema) as writer:
+        for batch in settling.labelled(batches(), ranks):
+            writer.write_batch(batch)
+    return settled
+
+
+def _batches_of(contract: type[Contract], file: str) -> Iterator[pa.RecordBatch]:
+    """The labelled rows of one file, in its order."""
+    fs, inner = storage.filesystem(file)
     schema = contract.labelled_schema().remove_metadata()
     yield from ds.dataset(inner, schema=schema, format="parquet", filesystem=fs).to_batches(batch_size=BATCH_ROWS)
 
 
+def _labelled(
+    contract: type[Contract], path: str, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+) -> Iterator[pa.RecordBatch]:
+    fs, inner = storage.filesystem(path)
+    schema = contract.labelled_schema().remove_metadata()
+    rows = ds.dataset(inner, schema=schema, format="parquet", filesystem=fs)
+    yield from rows.to_batches(columns=list(columns) if columns else None, filter=where, batch_size=BATCH_ROWS)
+
+
 def _only_kept(contract: type[Contract], batch: pa.RecordBatch) -> pa.RecordBatch:
-    labels = [batch.column(name).is_null() for name in ("tally", "reason", "error")]
-    kept = pc.and_(pc.and_(labels[0], labels[1]), labels[2])
-    return batch.filter(kept).select(contract.data_schema().names)
+    return batch.filter(kinds(batch)[0]).select(contract.data_schema().names)
 
 
 def _kept(contract: type[Contract], path: str) -> Iterator[pa.RecordBatch]:
-    for batch in _labelled(contract, path):
-        kept = _only_kept(contract, batch)
-        if kept.num_rows:
-            yield kept
+    null = pc.field("tally").is_null() & pc.field("reason").is_null() & pc.field("error").is_null()
+    for batch in _labelled(contract, path, contract.data_schema().names, null):
+        if batch.num_rows:
+            yield batch
 
 
 def _publish_ledgers(run: StageRun, path: str, receipt: Receipt) -> None:
@@ -170,7 +201,12 @@ def _publish_ledgers(run: StageRun, path: str, receipt: Receipt) -> None:
         if not count:
             table.clear_partition(run.ledger_partition)
             continue
-        found = [b for b in (_ledger_rows(run.contract, ledger, b, label) for b in _labelled(run.contract, path)) if b]
+        # the few columns that the ledger has: not the texts
+        there = run.contract.labelled_schema().names
+        wanted = {*ledger.data_schema().names, *LABELS.names, run.contract.row_key()[0], "dataset_name"}
+        columns = [name for name in there if name in wanted]
+        rows = _labelled(run.contract, path, columns, pc.field(label).is_valid() & pc.field("tally").is_null())
+        found = [b for b in (_ledger_rows(run.contract, ledger, b, label) for b in rows) if b]
         table.replace_partition(pa.Table.from_batches(found), run.ledger_partition)
 
 

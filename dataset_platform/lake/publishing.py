@@ -2,7 +2,7 @@
 
 1. The labelled rows are computed once, into ``lake/_staging/{lane}/{artifact}/{day}``.
 2. They are audited there: contract and conservation. A day that fails stays there, invisible, until the next try.
-3. Published: rejections and quarantine first, the table's partition next, the receipt last; then staging goes.
+3. Published: rejections and quarantine first, the table's partition next; then staging goes, and the receipt comes last.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataset_platform.contracts import LABELS, Contract, Quarantine, Rejections
 from dataset_platform.engines.spark import spark_schema
 from dataset_platform.lake import merging, receipts, storage
 from dataset_platform.lake.audit import Finding, conservation_finding, contract_finding, drift_finding
-from dataset_platform.lake.labelled_rows import KEPT, QUARANTINED, REJECTED, content_hash, row_hash
+from dataset_platform.lake.labelled_rows import KEPT, QUARANTINED, REJECTED, Outcomes, outcomes_of
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.merging import Merge, Merged
 from dataset_platform.lake.receipts import Receipt
@@ -54,6 +54,22 @@ class StageRun:
     def ledger_partition(self) -> dict[str, str]:
         """The partition of rejections and quarantine that belongs to this stage and day."""
         return {"ingestion_date": self.day, "lane": self.contract.lane_name(), "stage": self.contract.artifact_name()}
+
+    def receipt_of(self, found: Outcomes, rows_in: int | None) -> Receipt:
+        """The receipt of staged rows; ``rows_in`` is None when the kernel tallied them itself."""
+        return Receipt(
+            table=self.contract.table_name(),
+            day=self.day,
+            rows_in=found.tallied if rows_in is None else rows_in,
+            rows_kept=found.kept,
+            rows_rejected=sum(found.reasons.values()),
+            rows_quarantined=found.quarantined,
+            reasons=dict(sorted(found.reasons.items())),
+            content_hash=found.content_hash,
+            inputs=self.inputs,
+            code_version=self.code_version,
+            config_hash=self.config_hash,
+        )
 
 
 @dataclass(frozen=True)
@@ -123,8 +139,8 @@ def run_stage(
                     merged = merging.merge_day(spark, run, kept, merge)
                     version = merged.version
                 receipt = replace(receipt, version=version, seconds=round(time.monotonic() - started, 3))
+                storage.delete(run.staging)  # before the receipt: a finished day has none, whenever a run is killed
                 receipts.write(run.lake_root, receipt)
-                storage.delete(run.staging)
         findings.append(drift_finding(receipt, receipts.trailing(run.lake_root, run.contract, run.day)))
         return Outcome(receipt, findings, published, run.staging, merged)
 
@@ -201,41 +217,7 @@ def _settle(spark: SparkSession, run: StageRun, staged: DataFrame, order: Sequen
 
 def _count(run: StageRun, staged: DataFrame, rows_in: int | None) -> Receipt:
     """Count outcomes and hash the kept rows, in one pass."""
-    from pyspark.sql import functions as F
-
-    groups = (
-        staged.withColumn("_quarantined", F.col("error").isNotNull())
-        .withColumn("_tally", F.col("tally").isNotNull())
-        .groupBy("_tally", "_quarantined", "reason")
-        .agg(F.count("*").alias("rows"), F.sum("tally").alias("tallied"), F.sum(row_hash(run.contract)).alias("hash"))
-        .collect()
-    )
-    kept = rejected = quarantined = tallied = 0
-    content, reasons = 0, dict[str, int]()
-    for g in groups:
-        if g["_tally"]:
-            tallied += int(g["tallied"])
-        elif g["_quarantined"]:
-            quarantined += g["rows"]
-        elif g["reason"] is not None:
-            rejected += g["rows"]
-            reasons[g["reason"]] = g["rows"]
-        else:
-            kept += g["rows"]
-            content += int(g["hash"])
-    return Receipt(
-        table=run.contract.table_name(),
-        day=run.day,
-        rows_in=tallied if rows_in is None else rows_in,
-        rows_kept=kept,
-        rows_rejected=rejected,
-        rows_quarantined=quarantined,
-        reasons=dict(sorted(reasons.items())),
-        content_hash=content_hash(kept, content),
-        inputs=run.inputs,
-        code_version=run.code_version,
-        config_hash=run.config_hash,
-    )
+    return run.receipt_of(outcomes_of(staged, run.contract), rows_in)
 
 
 def _replace(run: StageRun, kept: DataFrame, rows: int) -> int | None:

@@ -88,9 +88,14 @@ def remove(lake_root: str, table: str, day: str) -> None:
 
 def days(lake_root: str, table: str | type[Contract]) -> list[str]:
     """Finished days of a table, sorted."""
+    return sorted(tags(lake_root, table))
+
+
+def tags(lake_root: str, table: str | type[Contract]) -> dict[str, str]:
+    """Finished days of a table, each with a tag that is another one once the day was made again."""
     name = table if isinstance(table, str) else table.table_name()
-    files = storage.list_files(_folder(lake_root, name))
-    return sorted(f.path.rsplit("/", 1)[1].removesuffix(".json") for f in files if f.path.endswith(".json"))
+    files = (f for f in storage.list_files(_folder(lake_root, name)) if f.path.endswith(".json"))
+    return {f.path.rsplit("/", 1)[1].removesuffix(".json"): f.etag for f in files}
 
 
 def trailing(lake_root: str, table: str | type[Contract], day: str, count: int = 7) -> list[Receipt]:

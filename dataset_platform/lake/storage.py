@@ -236,7 +236,10 @@ def list_files(path: str) -> list[FileEntry]:
 
 
 def _list_local(path: str) -> list[FileEntry]:
-    """A link to nothing is listed too, with no bytes: whoever opens it will say what is wrong, nothing is passed over."""
+    """A link to nothing is listed too, with no bytes: whoever opens it will say what is wrong, nothing is passed over.
+
+    So is a name that is not UTF-8, with ``\\x`` escapes in place of the bytes that are not: it cannot be opened by it.
+    """
 
     def fail(error: OSError) -> None:
         if error.filename != path or not isinstance(error, FileNotFoundError):
@@ -252,11 +255,12 @@ def _list_local(path: str) -> list[FileEntry]:
         seen.add((at.st_dev, at.st_ino))
         for name in names:
             full = os.path.join(folder, name)
+            shown = os.fsencode(full).decode("utf-8", "backslashreplace")
             try:
                 found = os.stat(full)
-                entries.append(FileEntry(full, found.st_size, _etag(found.st_size, found.st_mtime_ns)))
+                entries.append(FileEntry(shown, found.st_size, _etag(found.st_size, found.st_mtime_ns)))
             except OSError:
-                entries.append(FileEntry(full, 0, _etag(0, 0)))
+                entries.append(FileEntry(shown, 0, _etag(0, 0)))
     return sorted(entries, key=lambda e: e.path)
 
 

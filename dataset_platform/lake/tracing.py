@@ -5,10 +5,12 @@ Reads through delta-rs, so it starts no JVM.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_platform.contracts import (
@@ -28,6 +30,7 @@ from dataset_platform.settings import Settings, is_url, join
 
 STAGES: tuple[type[Contract], ...] = (Documents, FilteredDocuments, DedupedCorpus)
 POINTER = ("url", "source", "file", "offset", "length")
+EXTRACTION = ("extraction", "extraction_confidence")
 
 
 @dataclass
@@ -39,6 +42,8 @@ class Step:
     reason: str | None = None
     measure: float | None = None
     detail: str | None = None
+    measures: dict[str, float] | None = None
+    """All that the stage measured, kept or not; None where it measures nothing."""
 
 
 @dataclass
@@ -89,12 +94,16 @@ def trace(settings: Settings, target: str) -> list[Trace]:
     is_id = re.fullmatch(r"[0-9a-f]{32}", target) is not None
     column, value = ("doc_id", target) if is_id else ("url", target.strip("<>"))
     found: dict[tuple[str, str], Trace] = {}
-    for row in _rows(settings, Documents, column, value, (*POINTER, "offset_kind")):
+    extraction = EXTRACTION if set(EXTRACTION) <= set(documents.dataset().schema.names) else ()  # older lakes: not told
+    for row in _rows(settings, Documents, column, value, (*POINTER, "offset_kind", *extraction)):
         one = _start(found, row)
         one.offset_kind = row["offset_kind"]
-        one.steps.append(Step(Documents.table_name(), "kept"))
-    for row in _rows(settings, Rejections, column, value, (*POINTER, "lane", "stage", "reason", "measure", "detail")):
+        one.steps.append(Step(Documents.table_name(), "kept", detail=_extraction(row)))
+    measured = _there(settings, Rejections, ("measures",))
+    why = ("lane", "stage", "reason", "measure", "detail", *measured)
+    for row in _rows(settings, Rejections, column, value, (*POINTER, *why)):
         step = Step(f"{row['lane']}/{row['stage']}", "rejected", row["reason"], row["measure"], row["detail"])
+        step.measures = json.loads(row["measures"]) if row.get("measures") else None
         _start(found, row).steps.append(step)
     _add_later_stages(settings, found)
     traces = sorted(found.values(), key=lambda t: (t.day, t.doc_id or ""))
@@ -117,6 +126,26 @@ def _rows(settings: Settings, contract: type[Contract], column: str, value: Any,
     return LakeTable(contract, settings.lake).read(columns=names, where=where).to_pylist()
 
 
+def _there(settings: Settings, contract: type[Contract], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of some columns that the lake's table has: one written by an earlier version may lack a few."""
+    table = LakeTable(contract, settings.lake)
+    have = set(table.dataset().schema.names) if table.exists() else set()
+    return tuple(name for name in names if name in have)
+
+
+def _measures(contract: type[Contract]) -> tuple[str, ...]:
+    """Columns of a stage's table that are its measures: numbers of the document that are no pointer to its bytes."""
+    numbers = (f.name for f in contract.data_schema() if pa.types.is_integer(f.type) or pa.types.is_floating(f.type))
+    return tuple(name for name in numbers if name not in (*POINTER, "language_score"))
+
+
+def _extraction(row: dict[str, Any]) -> str | None:
+    """How the text was found, in words."""
+    path, confidence = (row.get(name) for name in EXTRACTION)
+    expected = "" if confidence is None else f", expected word F1 {confidence:.2f}"
+    return f"extraction: {path}{expected}" if path else None
+
+
 def _start(found: dict[tuple[str, str], Trace], row: dict[str, Any]) -> Trace:
     day = row["ingestion_date"].isoformat()
     one = found.setdefault((row["doc_id"], day), Trace(row["doc_id"], row["url"], day))
@@ -136,10 +165,12 @@ def _add_later_stages(settings: Settings, found: dict[tuple[str, str], Trace]) -
     if not ids:
         return
     for contract in STAGES[1:]:
-        for row in _rows(settings, contract, "doc_id", ids, ()):
+        measures = _there(settings, contract, _measures(contract)) if contract is FilteredDocuments else ()
+        for row in _rows(settings, contract, "doc_id", ids, measures):
             one = found.get((row["doc_id"], row["ingestion_date"].isoformat()))
             if one is not None:
-                one.steps.append(Step(contract.table_name(), "kept"))
+                taken = {name: row[name] for name in measures if row[name] is not None}
+                one.steps.append(Step(contract.table_name(), "kept", measures=taken or None))
     for (doc_id, day), one in found.items():
         if any(s.stage == DedupedCorpus.table_name() and s.outcome == "kept" for s in one.steps):
             one.shard = find_in_shards(settings, doc_id, day)

@@ -26,6 +26,7 @@ _RATIOS = (
     *("hash_word_ratio", "ellipsis_word_ratio", "bullet_line_ratio", "ellipsis_line_ratio", "alpha_word_ratio"),
     *("dup_para_frac", "dup_para_char_frac", "dup_line_frac", "dup_line_char_frac", "top_2_gram", "top_3_gram"),
     *("top_4_gram", "line_punct_ratio", "short_line_ratio", "char_dup_ratio", "newline_word_ratio"),
+    *("text_html_ratio", "code_char_ratio"),
     *(f"duplicated_{n}_n_grams" for n in range(5, 11)),
 )
 _QUESTION = {
@@ -45,6 +46,8 @@ _GOOD: dict[type[Contract], dict[str, Any]] = {
         "charset": "utf-8",
         "charset_source": "http",
         "html_bytes": 2000,
+        "extraction": "learned",
+        "extraction_confidence": 0.9,
         "offset_kind": "member",
     },
     contracts.FilteredDocuments: _PAGE
@@ -74,10 +77,12 @@ _GOOD: dict[type[Contract], dict[str, Any]] = {
     contracts.SignatureIndex: {
         "doc_id": "0" * 32,
         "text_hash": "1" * 32,
-        "minhash": b"\0" * 448,
+        "text_digest": -1,
+        "band_keys": b"\0" * 84,
         "text_length": 10,
         "language_score": 1.0,
     },
+    contracts.SpanIndex: {"span_hash": -1, "first_seen": True},
     contracts.DuplicateLinks: {"doc_id": "1" * 32, "linked_doc_id": "0" * 32, "kind": "near", "jaccard": 0.85},
     contracts.Rejections: _POINTER
     | {

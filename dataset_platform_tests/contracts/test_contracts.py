@@ -122,6 +122,8 @@ def test_the_order_of_columns_does_not_matter(contract: type[Contract]) -> None:
         (contracts.Documents, "doc_id", ["", "a" * 31, "a" * 33]),
         (contracts.Documents, "charset_source", ["guess", ""]),
         (contracts.Documents, "html_bytes", [0, -5]),
+        (contracts.Documents, "extraction", ["", "guessed"]),
+        (contracts.Documents, "extraction_confidence", [-0.01, 1.01]),
         (contracts.Documents, "text", [""]),
         (contracts.Documents, "text_length", [0]),
         (contracts.Documents, "language_score", [-0.01, 1.01, float("nan"), float("inf")]),

@@ -3,167 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from dataset_platform.contracts import SignatureIndex
 from dataset_platform.engines import dedup
 from dataset_platform.engines.spark import map_in_arrow
-from dataset_platform.kernels.web import duplicates, minhash, words
+from dataset_platform.kernels.web import minhash
 from dataset_platform.kernels.web.duplicates import DedupConfig
-from dataset_platform.kernels.web.filters import text_hash
 from dataset_platform_tests.contracts.rows import doc_id
-
-# two values a band make every pair at 0.8 a candidate, so that what is found can be held against all pairs
-EVERY_PAIR = DedupConfig(bands=56, rows=2)
-FIRST = date(2026, 1, 1)
-
-
-@dataclass(frozen=True)
-class Doc:
-    """A document: its number is its id, its day counts from the first."""
-
-    number: int
-    text: str
-    day: int = 0
-    score: float = 0.9
-
-    @property
-    def id(self) -> str:
-        return doc_id(self.number)
-
-    @property
-    def rank(self) -> tuple[Any, ...]:
-        return (self.day, -len(self.text), -self.score, self.id)
-
-    def row(self) -> dict[str, Any]:
-        signature = minhash.signature(minhash.word_hashes(words.split(self.text)))
-        return {
-            "doc_id": self.id,
-            "text_hash": text_hash(self.text),
-            "minhash": signature.astype("<u4").tobytes(),
-            "text_length": len(self.text),
-            "language_score": self.score,
-            "ingestion_date": FIRST + timedelta(days=self.day),
-            "text": self.text,
-        }
-
-
-def text(seed: int, count: int = 104) -> list[str]:
-    """Words that no other seed has: ``count`` words have ``count - 4`` shingles."""
-    return [f"w{seed}x{n}" for n in range(count)]
-
-
-def tail(base: list[str], replaced: int, by: str = "t") -> str:
-    """The text with its last words replaced: that many of its shingles are others."""
-    return " ".join([*base[: len(base) - replaced], *(f"{by}{n}" for n in range(replaced))])
-
-
-def head(base: list[str], replaced: int) -> str:
-    return " ".join([*(f"h{n}" for n in range(replaced)), *base[replaced:]])
-
-
-SCHEMA = pa.schema([*SignatureIndex.arrow_schema().remove_metadata(), pa.field("text", pa.string())])
-LINKS = "doc_id string, linked_doc_id string, kind string, jaccard double"
-
-
-def frame(spark: SparkSession, docs: Iterable[Doc], parts: int = 2) -> DataFrame:
-    schema = pa.schema([pa.field(f.name, f.type) for f in SCHEMA])
-    return spark.createDataFrame(pa.Table.from_pylist([d.row() for d in docs], schema=schema)).repartition(parts)
-
-
-Link = tuple[str, str, str, float]
-
-
-@dataclass
-class Result:
-    """One day: its links, and for each of its documents the cluster (keeper, size) and the label."""
-
-    links: set[Link]
-    clusters: dict[str, tuple[str, int]]
-    labels: dict[str, tuple[str | None, float | None, str | None]]
-
-
-def judge(
-    engine: SparkSession | None,
-    docs: list[Doc],
-    day: int,
-    links: set[Link] = frozenset(),  # type: ignore[assignment]
-    config: DedupConfig = EVERY_PAIR,
-    parts: int = 2,
-) -> Result:
-    """Judge one day on all earlier ones, given their links: in memory, or on Spark where a session is given."""
-    docs = [d for d in docs if d.day <= day]
-    if engine is None:
-        found, labelled = judge_in_memory(docs, day, links, config)
-    else:
-        found, labelled = judge_in_spark(engine, docs, day, links, config, parts)
-    assert len(labelled) == sum(d.day == day for d in docs)
-    return Result(
-        {(r["doc_id"], r["linked_doc_id"], r["kind"], r["jaccard"]) for r in found},
-        {r["doc_id"]: (r["cluster_id"], r["cluster_size"]) for r in labelled},
-        {r["doc_id"]: (r["reason"], r["measure"], r["detail"]) for r in labelled},
-    )
-
-
-Rows = list[dict[str, Any]]
-
-
-def judge_in_memory(docs: list[Doc], day: int, links: set[Link], config: DedupConfig) -> tuple[Rows, Rows]:
-    schema = pa.schema([pa.field(f.name, f.type) for f in SCHEMA])
-    index = SignatureIndex.column_names()
-    text_of = {d.id: d.text for d in docs}
-
-    def table(some: list[Doc]) -> pa.Table:
-        return pa.Table.from_pylist([d.row() for d in some], schema=schema).select(index)
-
-    old = pa.table(
-        {"doc_id": [a for a, *_ in sorted(links)], "linked_doc_id": [b for _, b, *_ in sorted(links)]},
-        schema=pa.schema([("doc_id", pa.string()), ("linked_doc_id", pa.string())]),
-    )
-    found, verdicts = duplicates.judge(
-        table([d for d in docs if d.day == day]),
-        table([d for d in docs if d.day < day]),
-        old,
-        lambda ids: [text_of[i] for i in ids],
-        config,
-    )
-    return found.to_pylist(), verdicts.to_pylist()
-
-
-def judge_in_spark(
-    spark: SparkSession, docs: list[Doc], day: int, links: set[Link], config: DedupConfig, parts: int
-) -> tuple[Rows, Rows]:
-    known = frame(spark, docs, parts).localCheckpoint()
-    index = SignatureIndex.column_names()
-    on_day = f"ingestion_date = date '{FIRST + timedelta(days=day)}'"
-    inputs = dedup.DayInputs(
-        today=known.where(on_day).select(*index),
-        earlier=known.where(f"NOT {on_day}").select(*index),
-        texts=known.select("doc_id", "text", "ingestion_date"),
-        links=spark.createDataFrame(sorted(links), LINKS).select("doc_id", "linked_doc_id"),
-    )
-    inputs, landed = dedup.without_landed(inputs)
-    found = dedup.find_links(inputs, config).localCheckpoint()
-    cluster = dedup.clusters(spark, inputs, found)
-    labelled = dedup.label_duplicates(known.where(on_day), cluster, found, landed)
-    return [r.asDict() for r in found.collect()], [r.asDict() for r in labelled.collect()]
-
-
-def judge_days(engine: SparkSession | None, docs: list[Doc], **options: Any) -> list[Result]:
-    """Judge the days in order, each on the links of those before it."""
-    results: list[Result] = []
-    for day in range(max(d.day for d in docs) + 1):
-        before = {link for r in results for link in r.links}
-        results.append(judge(engine, docs, day, before, **options))
-    return results
+from dataset_platform_tests.engines.judged_days import EVERY_PAIR, Doc, head, judge, judge_days, table, tail, text
 
 
 def all_pairs(docs: list[Doc], day: int, threshold: float = 0.8) -> dict[str, tuple[str, int]]:
@@ -400,16 +252,17 @@ def test_a_bucket_beyond_the_cap_pairs_all_with_the_hubs() -> None:
 
 
 def test_every_band_of_a_signature_has_its_key(spark: SparkSession) -> None:
-    docs = frame(spark, [Doc(n, " ".join(text(n))) for n in range(5)], parts=3).select("doc_id", "minhash")
+    rows = table([Doc(n, " ".join(text(n))) for n in range(5)]).select(["doc_id", "minhash"])
+    docs = spark.createDataFrame(rows).repartition(3)
     for config in (DedupConfig(), EVERY_PAIR, DedupConfig(bands=10, rows=8)):
-        rows = map_in_arrow(docs, dedup.band_kernel(config), dedup.BANDS).collect()
-        assert len(rows) == 5 * config.bands
-        by_doc = {r["doc_id"] for r in rows}
-        assert by_doc == {doc_id(n) for n in range(5)}
-        raw = {r["doc_id"]: np.frombuffer(r["minhash"], "<u4") for r in docs.collect()}
-        for number in range(5):
-            keys = minhash.band_keys(raw[doc_id(number)][None, :], config.bands, config.rows)[0].view(np.int64)
-            assert sorted(r["band_key"] for r in rows if r["doc_id"] == doc_id(number)) == sorted(keys.tolist())
+        found = map_in_arrow(docs, dedup.band_kernel(config), dedup.BANDS).collect()
+        packed = map_in_arrow(docs, dedup.key_kernel(config), dedup.KEYS)
+        assert sorted(map_in_arrow(packed, dedup.band_kernel(config), dedup.BANDS).collect()) == sorted(found)
+        assert len(found) == 5 * config.bands
+        for row in rows.to_pylist():
+            signature = np.frombuffer(row["minhash"], "<u4")[None, :]
+            keys = minhash.band_keys(signature, config.bands, config.rows)[0] & np.uint64(2**48 - 1)
+            assert sorted(r["band_key"] for r in found if r["doc_id"] == row["doc_id"]) == sorted(keys.tolist())
 
 
 def test_spark_and_memory_give_the_same_links_clusters_and_labels(spark: SparkSession) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from dataset_platform.contracts import Contract, Documents, Quarantine, Rejections
 from dataset_platform.errors import LockedError
 from dataset_platform.lake import publishing, receipts, storage
+from dataset_platform.lake.arrow_publishing import run_arrow_stage
 from dataset_platform.lake.publishing import Outcome, StageRun, publish_nothing, run_stage
 from dataset_platform.lake.receipts import Receipt
 from dataset_platform.lake.tables import LakeTable
@@ -408,3 +411,30 @@ def test_the_hash_changes_with_every_cell_and_with_every_row(lake: Lake) -> None
     variants["urls swapped"] = [rows[0] | {"url": rows[1]["url"]}, rows[1] | {"url": rows[0]["url"]}]
     hashes = {name: content_hash(lake, changed) for name, changed in variants.items()}
     assert len(set(hashes.values())) == len(hashes), sorted(hashes.items(), key=lambda item: item[1])
+
+
+SETTLED = [
+    *MIXED,
+    document(7, warc_date=datetime(2026, 1, 1, tzinfo=UTC), file="g"),
+    document(7, warc_date=datetime(2026, 1, 3, tzinfo=UTC), file="f"),
+    document(7, warc_date=None, file="a"),
+    tally(9),
+]
+ORDER = ("warc_date DESC NULLS LAST", "file", "offset")
+
+
+def test_without_a_jvm_a_day_is_published_the_same(spark: SparkSession, tmp_path: Path) -> None:
+    in_spark, in_arrow = Lake(spark, tmp_path / "spark"), Lake(spark, tmp_path / "arrow")
+    one = in_spark.stage(SETTLED, None, settle=ORDER)
+
+    def write(path: str) -> None:
+        for n in range(3):
+            with storage.open_output(f"{path}/part-{n}.parquet") as sink:
+                pq.write_table(labelled(Documents, SETTLED[n::3]), sink)
+
+    two = run_arrow_stage(in_arrow.run(), write, None, settle=ORDER)
+    assert one.published and two.published
+    assert in_arrow.everything() == in_spark.everything()
+    assert replace(two.receipt, seconds=0) == replace(one.receipt, seconds=0)
+    assert two.receipt.reasons == {"duplicate_record": 2, "empty": 1, "not_html": 2}
+    assert [f.message for f in two.findings] == [f.message for f in one.findings]

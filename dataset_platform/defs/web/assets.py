@@ -14,6 +14,7 @@ from dataset_platform.defs.days import Day, Staged
 from dataset_platform.defs.metadata import counts_of, funnel, histogram, sample
 from dataset_platform.defs.stages import table_asset
 from dataset_platform.defs.web.dedup import compute_deduped
+from dataset_platform.defs.web.dedup_staleness import LATER_DAYS_CURRENT, outdated
 from dataset_platform.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def list_raw(day: Day) -> Staged:
         storage.write_bytes(f"{path}/part-0.parquet", sink.getvalue().to_pybytes())
 
     listing = xxhash.xxh3_128_hexdigest(repr(rows.to_pylist()).encode())
-    return Staged(write, rows.num_rows, {"raw": listing})
+    return Staged(write, rows.num_rows, {"raw": listing}, in_process=True)
 
 
 def opener(raw_root: str) -> Callable[[str], tuple[BinaryIO, int]]:
@@ -111,9 +112,16 @@ documents = table_asset(
     reads=RawWarcs,
     kernel=documents_kernel,
     section=documents_config,
+    version="2",
     tallies=True,
     settle=("warc_date DESC NULLS LAST", "file", "offset"),
-    shows=[funnel(), counts_of("language"), histogram("text_length"), sample(5, TEXT_COLUMNS)],
+    shows=[
+        funnel(),
+        counts_of("language"),
+        counts_of("extraction"),
+        histogram("text_length"),
+        sample(5, (*TEXT_COLUMNS, "extraction", "extraction_confidence")),
+    ],
 )
 
 filtered_documents = table_asset(
@@ -121,6 +129,7 @@ filtered_documents = table_asset(
     reads=Documents,
     kernel=filters_kernel,
     section=lambda config: config.web.filters,
+    version="2",
     shows=[funnel(), counts_of("language"), histogram("word_count"), sample(5, TEXT_COLUMNS)],
 )
 
@@ -129,6 +138,7 @@ deduped_corpus = table_asset(
     reads=FilteredDocuments,
     compute=compute_deduped,
     section=lambda config: config.web.dedup,
+    version="2",
     deps=[
         # a day is judged on all earlier ones, so Dagster runs the days in order
         dg.AssetDep(
@@ -136,7 +146,14 @@ deduped_corpus = table_asset(
             partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1),
         )
     ],
-    shows=[funnel(), counts_of("language"), histogram("cluster_size"), sample(5, (*TEXT_COLUMNS, "cluster_size"))],
+    shows=[
+        funnel(),
+        counts_of("language"),
+        histogram("cluster_size"),
+        outdated,
+        sample(5, (*TEXT_COLUMNS, "cluster_size")),
+    ],
+    extra_checks=(LATER_DAYS_CURRENT,),
 )
 
 ASSETS = [raw_warcs, documents, filtered_documents, deduped_corpus]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -17,8 +17,10 @@ import xxhash
 from pydantic import BaseModel, ConfigDict, Field
 
 from dataset_platform.contracts.web import Documents
+from dataset_platform.errors import EngineError
 from dataset_platform.kernels.web.charset import decode
-from dataset_platform.kernels.web.extraction import extract_text
+from dataset_platform.kernels.web.extraction import extract
+from dataset_platform.kernels.web.extraction.worker import PAGE_SECONDS
 from dataset_platform.kernels.web.http import BodyError, BodyTooLarge, NotHttp, decode_body, parse_response
 from dataset_platform.kernels.web.language import LanguageIdentifier
 from dataset_platform.kernels.web.warc import BrokenBytes, RecordCounts, WarcRecord, read_records
@@ -36,11 +38,16 @@ REASONS = (
 )
 
 _SNIFFED_BYTES = 1024
+# atomic groups: a comment that could end in several places would double the steps with every one of them
 _HTML_START = re.compile(
-    rb"^(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
+    rb"^(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?(?:(?><!--.*?-->)\s*+)*+"
     rb"<(?:!doctype\s+html|html|head|body|title|meta|script|style|div|table|h1|p|a|br)\b",
     re.IGNORECASE | re.DOTALL,
 )
+
+# what a file name that is not UTF-8 looks like in the inventory
+_ESCAPED_NAME = re.compile(r"\\x[89a-f][0-9a-f]")
+_HOST_LABELS = 127  # as many as a DNS name can have
 
 Row = dict[str, Any]
 OpenInput = Callable[[str], tuple[BinaryIO, int]]
@@ -54,6 +61,12 @@ class DocumentsConfig(BaseModel):
     max_record_bytes: int = Field(64 << 20, gt=0, description="largest block of a record that is read, in bytes")
     max_html_bytes: int = Field(32 << 20, gt=0, description="largest decoded body, in bytes")
     url_blocklist: tuple[str, ...] = Field((), description="domains (with all below them) and URL prefixes not taken")
+    extraction_mode: Literal["learned", "fast", "accurate"] = Field(
+        "learned", description="how main text is found: by the model, by rules, or by the model and trafilatura"
+    )
+    page_seconds: float = Field(
+        PAGE_SECONDS, gt=0, le=600, description="time limit of a page that is extracted in a process of its own"
+    )
     min_text_chars: int = Field(1, ge=1, description="fewest characters of main text")
     batch_rows: int = Field(256, gt=0, description="most rows of an output batch")
     batch_bytes: int = Field(16 << 20, gt=0, description="characters of text after which an output batch ends")
@@ -81,7 +94,7 @@ class UrlBlocklist:
             host = (urlsplit(url).hostname or "").rstrip(".")
         except ValueError:  # a malformed IPv6 host
             return None
-        labels = host.split(".")
+        labels = host.split(".")[-_HOST_LABELS:]
         names = (".".join(labels[at:]) for at in range(len(labels)))
         return next((name for name in names if name in self._domains), None)
 
@@ -124,25 +137,31 @@ def document_id(source: str, record_id: str | None, file: str, offset: int) -> s
 def _file_rows(
     path: str, size: int | None, source: str, rows: _Rows, config: DocumentsConfig, open_input: OpenInput
 ) -> Iterator[Row]:
-    """All rows of one file, the tally row last."""
+    """All rows of one file, the tally row last.
+
+    Raises:
+        OSError: the store failed. That is the task's error and not the file's: the engine tries again, nothing is lost.
+    """
     counts = RecordCounts()
-    reached = 0
     try:
         stream, stream_size = open_input(path)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        counts.broken += 1
+        yield {"source": source, "file": path, "offset": 0, "length": size or None, "error": _not_opened(path, error)}
+    else:
         with stream:
             for item in read_records(stream, stream_size, max_record_bytes=config.max_record_bytes, counts=counts):
-                reached = item.offset
                 if isinstance(item, BrokenBytes):
                     yield rows.broken(item, path, source)
                 elif item.type == "response":
                     yield rows.response(item, path, source)
-    except OSError as error:
-        counts.broken += 1
-        failure = f"file cannot be read: {type(error).__name__}: {error}"
-        length = size if size and not reached else None
-        yield {"source": source, "file": path, "offset": reached, "length": length, "error": failure}
     detail = {"responses": counts.responses, "broken": counts.broken, "other": dict(sorted(counts.other_types.items()))}
     yield {"file": path, "tally": counts.tally, "detail": json.dumps(detail)}
+
+
+def _not_opened(path: str, error: OSError) -> str:
+    failure = f"file cannot be opened: {type(error).__name__}: {error}"
+    return f"{failure}; a name that is not UTF-8 has to be changed" if _ESCAPED_NAME.search(path) else failure
 
 
 class _Rows:
@@ -166,7 +185,11 @@ class _Rows:
         }
 
     def response(self, record: WarcRecord, path: str, source: str) -> Row:
-        """One row, whatever happens: nothing a page holds may end the stage."""
+        """One row, whatever the page holds.
+
+        Raises:
+            MemoryError, ImportError, OSError, EngineError: the machine's trouble, not the page's.
+        """
         row: Row = {
             "doc_id": document_id(source, record.record_id, path, record.offset),
             "source": source,
@@ -181,6 +204,8 @@ class _Rows:
             labels = self._page(record, row)
         except BodyError as error:
             labels = {"error": f"HTTP body cannot be decoded: {error}"}
+        except (MemoryError, ImportError, OSError, EngineError):
+            raise
         except Exception as error:  # a crash on one page is that page's error, not the file's
             labels = {"error": f"page cannot be extracted: {type(error).__name__}: {error}"}
         return row | labels
@@ -215,7 +240,8 @@ class _Rows:
         if declared is None and not _HTML_START.match(body[:_SNIFFED_BYTES]):
             return _reject("not_html", None, "no Content-Type, and the body does not begin like HTML")
         html, charset, charset_source = decode(body, response.charset)
-        text = extract_text(html)
+        found = extract(html, config.extraction_mode, config.page_seconds)
+        text = found.text
         if len(text) < config.min_text_chars:
             shortfall = f"main text has {len(text)} characters; at least {config.min_text_chars} are needed"
             return _reject("no_text", len(text), shortfall)
@@ -223,6 +249,8 @@ class _Rows:
             "charset": charset,
             "charset_source": charset_source,
             "html_bytes": len(body),
+            "extraction": found.path,
+            "extraction_confidence": found.confidence,
             "text": text,
             "text_length": len(text),
         }

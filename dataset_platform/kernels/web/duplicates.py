@@ -1,36 +1,40 @@
 """Deduplication of a day in memory, and the settings it shares with the distributed version in ``engines/dedup.py``.
 
-Both follow the same steps and give the same links, clusters and labels (tested against each other and against a
-comparison of all pairs). This one serves days and indexes of up to ``in_memory_documents``: there a dozen shuffles would
-cost far more than the work.
+Both follow the same steps and give the same links, clusters, labels and index rows (tested against each other and against
+a comparison of all pairs). This one serves days and indexes of up to ``in_memory_documents``: there a dozen shuffles
+would cost far more than the work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
-from dataset_platform.kernels.web import minhash
+from dataset_platform.kernels.web import band_keys, lsh, minhash
 from dataset_platform.kernels.web.components import connected_components
+from dataset_platform.kernels.web.duplicate_verdicts import verdicts_of
+from dataset_platform.kernels.web.jaccard import jaccard_of_pairs
+from dataset_platform.kernels.web.line_duplicates import SpanConfig
 
 LINKS = pa.schema(
     [("doc_id", pa.string()), ("linked_doc_id", pa.string()), ("kind", pa.string()), ("jaccard", pa.float64())]
 )
-VERDICTS = pa.schema(
-    [
-        ("doc_id", pa.string()),
-        ("cluster_id", pa.string()),
-        ("cluster_size", pa.int64()),
-        ("reason", pa.string()),
-        ("measure", pa.float64()),
-        ("detail", pa.string()),
-    ]
-)
-Texts = Callable[[Sequence[str]], Sequence[str]]
+TODAY = ("doc_id", "text_hash", "text_digest", "minhash", "text_length", "language_score", "ingestion_date")
+EARLIER = ("doc_id", "text_hash", "band_keys", "text_length", "language_score", "ingestion_date")
+INDEX = ("doc_id", "text_hash", "text_digest", "band_keys", "text_length", "language_score")
+_KNOWN = ("doc_id", "text_hash", "text_length", "language_score", "ingestion_date")
+BLOCK_DOCUMENTS = 20_000
+"""Candidates whose shingles are held at a time: some 8 kB each."""
+
+Places = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Texts = Callable[[pa.Table], Sequence[str]]
 
 
 class DedupConfig(BaseModel):
@@ -57,48 +61,84 @@ class DedupConfig(BaseModel):
     in_memory_documents: int = Field(
         default=200_000, ge=0, description="documents of a day and its index up to which no shuffle is made"
     )
+    window_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="a day is judged on itself and this many calendar days before it; unset: on all earlier days",
+    )
+    spans: SpanConfig | None = Field(
+        default=None,
+        description="lines, paragraphs or sentences seen before are taken out of the kept texts; unset: not",
+    )
 
 
-def judge(
-    today: pa.Table, earlier: pa.Table, old_links: pa.Table, texts: Texts, config: DedupConfig
-) -> tuple[pa.Table, pa.Table]:
-    """Links and verdicts of a day.
+@dataclass(frozen=True)
+class Judged:
+    """What came of a day.
+
+    Attributes:
+        links: verified pairs found on the day, rows of ``LINKS``.
+        verdicts: one row of ``duplicate_verdicts.VERDICTS`` per document of the day.
+        index: what later days need to know of the day's documents, columns ``INDEX``.
+    """
+
+    links: pa.Table
+    verdicts: pa.Table
+    index: pa.Table
+
+
+def judge(today: pa.Table, earlier: pa.Table, old_links: pa.Table, texts: Texts, config: DedupConfig) -> Judged:
+    """Links, verdicts and index rows of a day.
 
     Args:
-        today: doc_id, text_hash, minhash, text_length, language_score, ingestion_date of the day's documents.
-        earlier: the same of all earlier days.
-        old_links: doc_id, linked_doc_id found on earlier days.
-        texts: gives the texts of doc_ids, in their order; asked for candidates only.
-
-    Returns:
-        Rows of ``LINKS``, and one row of ``VERDICTS`` for each of today's documents.
+        today: columns ``TODAY`` of the day's documents.
+        earlier: columns ``EARLIER`` of the index of the days that it is judged on.
+        old_links: doc_id, linked_doc_id found on those days.
+        texts: gives the texts of the rows of a table (doc_id, ingestion_date), in their order; asked for candidates only.
     """
-    everything = pa.concat_tables([t.select(earlier.column_names) for t in (today, earlier)])
-    ids = everything.column("doc_id").to_numpy(zero_copy_only=False).astype(str)
-    is_today = np.arange(len(ids)) < today.num_rows
-    landed = is_today & np.isin(ids, ids[~is_today])
-    taken = np.flatnonzero(~landed)
-    everything, ids, is_today = everything.take(pa.array(taken)), ids[taken], is_today[taken]
-    rank = _ranks(everything)
-    links = _exact(everything.column("text_hash"), is_today, rank)
-    firsts = is_today & ~np.isin(np.arange(len(ids)), links[:, 0])
-    pairs = _candidates(everything, firsts, ~is_today, rank, config)
-    pairs, similarity = _verified(pairs, ids, texts, config)
-    later_first = np.where((rank[pairs[:, 0]] > rank[pairs[:, 1]])[:, None], pairs, pairs[:, ::-1])
-    found = pa.table(
-        [
-            pa.array(ids[np.concatenate([links[:, 0], later_first[:, 0]])]),
-            pa.array(ids[np.concatenate([links[:, 1], later_first[:, 1]])]),
-            pa.array(["exact"] * len(links) + ["near"] * len(pairs), pa.string()),
-            pa.array(np.concatenate([np.ones(len(links)), similarity])),
-        ],
-        schema=LINKS,
-    )
-    verdicts = _verdicts(today.column("doc_id"), ids, is_today, rank, found, old_links)
-    return found, verdicts
+    earlier = first_landing(earlier)
+    todays = today.column("doc_id")
+    landed = pc.is_in(todays, value_set=earlier.column("doc_id"))
+    today = today.filter(pc.invert(landed))
+    known = pa.concat_tables([t.select(_KNOWN) for t in (today, earlier)])
+    is_today = np.arange(known.num_rows) < today.num_rows
+    rank, groups = _ranks(known), _codes(known.column("text_hash"))
+    exact = _exact(groups, is_today, rank)
+    firsts = is_today.copy()
+    firsts[exact[:, 0]] = False
+    pairs, keys = _candidates(today, earlier, known, firsts, groups, rank, config)
+    pairs, similarity = _verified(pairs, known, texts, config)
+    near = np.where((rank[pairs[:, 0]] > rank[pairs[:, 1]])[:, None], pairs, pairs[:, ::-1])
+    ends = np.concatenate([exact, near])
+    kinds = pa.array(["exact"] * len(exact) + ["near"] * len(near), pa.string())
+    values = pa.array(np.concatenate([np.ones(len(exact)), similarity]))
+    ids = known.column("doc_id").combine_chunks()
+    links = pa.table([ids.take(pa.array(ends[:, 0])), ids.take(pa.array(ends[:, 1])), kinds, values], schema=LINKS)
+    verdicts = verdicts_of(todays, ids, today.num_rows, rank, links, old_links)
+    keyed = firsts if config.window_days is None else _best_of_each(groups, is_today, rank)
+    index = today.append_column("band_keys", _only(band_keys.pack(keys), keyed[: today.num_rows])).select(INDEX)
+    return Judged(links, verdicts, index)
 
 
-def _ranks(documents: pa.Table) -> np.ndarray:
+def first_landing(earlier: pa.Table) -> pa.Table:
+    """Index rows with each doc_id once, that of its earliest day.
+
+    Only while days wait to be made again can a record be in the index of two of them.
+    """
+    if pc.count_distinct(earlier.column("doc_id")).as_py() == earlier.num_rows:
+        return earlier
+    ordered = earlier.sort_by("ingestion_date")
+    firsts = np.unique(_codes(ordered.column("doc_id")), return_index=True)[1]
+    return ordered.take(pa.array(np.sort(firsts)))
+
+
+def _codes(values: pa.ChunkedArray) -> Places:
+    """Equal values as equal small numbers."""
+    codes: Places = values.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    return codes
+
+
+def _ranks(documents: pa.Table) -> Places:
     """Place of each document in the order of who stays: earliest day, longest text, surest language, smallest id."""
     keys = [("ingestion_date", "ascending"), ("text_length", "descending"), ("language_score", "descending")]
     order = pc.sort_indices(documents, sort_keys=[*keys, ("doc_id", "ascending")]).to_numpy()
@@ -107,9 +147,8 @@ def _ranks(documents: pa.Table) -> np.ndarray:
     return rank
 
 
-def _exact(hashes: pa.ChunkedArray, is_today: np.ndarray, rank: np.ndarray) -> np.ndarray:
-    """(later, best) of today's documents whose text stands elsewhere at a better rank, int64 of shape (n, 2)."""
-    groups = hashes.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+def _exact(groups: Places, is_today: Flags, rank: Places) -> Places:
+    """(later, best) of today's documents whose text stands elsewhere at a better rank, of shape (n, 2)."""
     best = np.full(groups.max(initial=-1) + 1, np.iinfo(np.int64).max)
     np.minimum.at(best, groups, rank)
     by_rank = np.argsort(rank)
@@ -117,103 +156,70 @@ def _exact(hashes: pa.ChunkedArray, is_today: np.ndarray, rank: np.ndarray) -> n
     return np.stack([linked, by_rank[best[groups[linked]]]], axis=1)
 
 
+def _best_of_each(groups: Places, among: Flags, rank: Places) -> Flags:
+    """Marks, of the documents of equal text ``among`` some, the best by rank."""
+    places = np.flatnonzero(among)
+    places = places[np.argsort(rank[places])]
+    marks = np.zeros(len(groups), np.bool_)
+    marks[places[np.unique(groups[places], return_index=True)[1]]] = True
+    return marks
+
+
+def _only(packed: pa.Array, wanted: Flags) -> pa.Array:
+    return pc.if_else(pa.array(wanted), packed, pa.scalar(None, packed.type))
+
+
 def _candidates(
-    documents: pa.Table, firsts: np.ndarray, is_earlier: np.ndarray, rank: np.ndarray, config: DedupConfig
-) -> np.ndarray:
-    """Pairs that share a band and have a member of today, int64 of shape (n, 2), each once.
+    today: pa.Table,
+    earlier: pa.Table,
+    known: pa.Table,
+    firsts: Flags,
+    groups: Places,
+    rank: Places,
+    config: DedupConfig,
+) -> tuple[Places, band_keys.Keys]:
+    """Pairs of places that share a band and have a member of today, of shape (n, 2), each once; and today's keys.
 
-    ``firsts`` marks today's documents that are no exact duplicate; of equal texts of earlier days one stands for all.
+    Of equal texts one stands for all: today's ``firsts``, which are no exact duplicates, and of earlier ones the best
+    that has keys.
     """
-    groups = documents.column("text_hash").combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    earlier = np.flatnonzero(is_earlier)
-    earlier = earlier[np.argsort(rank[earlier])]
-    earlier = earlier[np.unique(groups[earlier], return_index=True)[1]]
-    members = np.concatenate([np.flatnonzero(firsts), earlier])
-    if not firsts.any() or len(members) < 2:
-        return np.empty((0, 2), dtype=np.int64)
+    todays = band_keys.of_signatures(today.column("minhash"), config.bands, config.rows)
+    has_keys = np.zeros(known.num_rows, np.bool_)
+    has_keys[today.num_rows :] = np.asarray(earlier.column("band_keys").is_valid())
+    standing = np.flatnonzero(_best_of_each(groups, has_keys, rank))
+    new = np.flatnonzero(firsts)
+    if not len(new) or len(new) + len(standing) < 2:
+        return np.empty((0, 2), dtype=np.int64), todays
+    held = earlier.column("band_keys").take(pa.array(standing - today.num_rows))
+    keys = np.concatenate([todays[new], band_keys.unpack(held, config.bands)])
+    members = np.concatenate([new, standing])
     # sorted by id, as the distributed version sorts the members of a bucket
-    ids = documents.column("doc_id").take(pa.array(members))
-    members = members[pc.sort_indices(ids).to_numpy()]
-    raw = b"".join(documents.column("minhash").take(pa.array(members)).to_pylist())
-    signatures = np.frombuffer(raw, dtype="<u4").reshape(len(members), -1)
-    keys = minhash.band_keys(signatures, config.bands, config.rows).reshape(-1)
-    owner = np.repeat(np.arange(len(members)), config.bands)
-    order = np.argsort(keys, kind="stable")
-    starts = np.flatnonzero(np.concatenate([[True], keys[order][1:] != keys[order][:-1]]))
-    ends = np.concatenate([starts[1:], [len(order)]])
-    found = []
-    for start, end in zip(starts[ends - starts > 1], ends[ends - starts > 1], strict=True):
-        bucket = members[owner[order[start:end]]]
-        left, right = bucket_pairs(len(bucket), config)
-        wanted = firsts[bucket[left]] | firsts[bucket[right]]
-        found.append(np.stack([bucket[left[wanted]], bucket[right[wanted]]], axis=1))
-    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0) if found else np.empty((0, 2), dtype=np.int64)
+    order = pc.sort_indices(known.column("doc_id").take(pa.array(members))).to_numpy()
+    members = members[order]
+    pairs = lsh.candidate_pairs(keys[order], firsts[members], config.max_bucket, config.bucket_hubs)
+    return members[pairs], todays
 
 
-def bucket_pairs(count: int, config: DedupConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Index pairs (left < right) to compare in a bucket of ``count`` documents.
-
-    A bucket of more than ``max_bucket`` documents would give a quadratic number of pairs; there each document is paired
-    with the first ``bucket_hubs`` only, which keeps templates connected without comparing all with all.
-    """
-    if count <= config.max_bucket:
-        left, right = np.triu_indices(count, k=1)
-        return left, right
-    left, right = np.meshgrid(np.arange(min(config.bucket_hubs, count)), np.arange(count), indexing="ij")
-    keep = right > left
-    return left[keep], right[keep]
-
-
-def _verified(pairs: np.ndarray, ids: np.ndarray, texts: Texts, config: DedupConfig) -> tuple[np.ndarray, np.ndarray]:
+def _verified(pairs: Places, known: pa.Table, texts: Texts, config: DedupConfig) -> tuple[Places, np.ndarray]:
     """The pairs whose true Jaccard similarity reaches the threshold, and that similarity."""
-    needed = np.unique(pairs)
+    values = np.empty(len(pairs), np.float64)
+    wanted = known.select(["doc_id", "ingestion_date"])
     settings = minhash.MinHashConfig(ngram=config.ngram)
-    wanted = ids[needed].tolist()
-    shingles = dict(zip(needed.tolist(), (minhash.shingles(t, settings) for t in texts(wanted)), strict=True))
-    values = np.array([minhash.jaccard(shingles[a], shingles[b]) for a, b in pairs.tolist()], dtype=np.float64)
+    for block in _blocks(pairs):
+        needed, numbers = np.unique(pairs[block], return_inverse=True)
+        members, bounds = minhash.shingle_sets(texts(wanted.take(pa.array(needed))), settings)
+        values[block] = jaccard_of_pairs(members, bounds, numbers.reshape(-1, 2))
     keep = values >= config.jaccard_threshold
     return pairs[keep], values[keep]
 
 
-def _verdicts(
-    todays: pa.ChunkedArray,
-    ids: np.ndarray,
-    is_today: np.ndarray,
-    rank: np.ndarray,
-    links: pa.Table,
-    old_links: pa.Table,
-) -> pa.Table:
-    """Cluster, reason, measure and detail of each of today's documents, the landed ones included."""
-    edges = [pa.concat_arrays([*links.column(n).chunks, *old_links.column(n).chunks]) for n in LINKS.names[:2]]
-    nodes, labels = connected_components(*(e.to_numpy(zero_copy_only=False).astype(str) for e in edges))
-    label_of = dict(zip(nodes.tolist(), labels.tolist(), strict=True))
-    members: dict[str, list[int]] = {}
-    for place, doc_id in enumerate(ids.tolist()):
-        if doc_id in label_of:
-            members.setdefault(label_of[doc_id], []).append(place)
-    keeper = {label: str(ids[min(places, key=rank.__getitem__)]) for label, places in members.items()}
-    exact: set[str] = set()
-    own: dict[str, float] = {}
-    others: dict[str, float] = {}
-    for doc_id, linked, kind, value in zip(*(links.column(n).to_pylist() for n in LINKS.names), strict=True):
-        own[doc_id] = max(value, own.get(doc_id, 0.0))
-        if kind == "exact":
-            exact.add(doc_id)
-        else:
-            others[linked] = max(value, others.get(linked, 0.0))
-    known = set(ids[is_today].tolist())
-    rows: list[tuple[str, str, int, str | None, float | None, str | None]] = []
-    for doc_id in todays.to_pylist():
-        if doc_id not in known:
-            rows.append((doc_id, doc_id, 1, "duplicate_record", None, "the same record id landed on an earlier day"))
-            continue
-        label = label_of.get(doc_id)
-        cluster, size = (keeper[label], len(members[label])) if label is not None else (doc_id, 1)
-        if cluster == doc_id:
-            rows.append((doc_id, doc_id, size, None, None, None))
-            continue
-        reason = "exact_duplicate" if doc_id in exact else "near_duplicate"
-        measure = own.get(doc_id, others.get(doc_id))
-        rows.append((doc_id, cluster, size, reason, measure, f"cluster of {size} kept as {cluster}"))
-    columns = zip(*rows, strict=True) if rows else ([] for _ in VERDICTS)
-    return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, VERDICTS, strict=True)], schema=VERDICTS)
+def _blocks(pairs: Places) -> list[Places]:
+    """Numbers of pairs in blocks of about ``BLOCK_DOCUMENTS`` documents; what is connected stays together."""
+    if not len(pairs):
+        return []
+    nodes, labels = connected_components(pairs[:, 0], pairs[:, 1])
+    components, sizes = np.unique(labels, return_counts=True)
+    block_of = (np.cumsum(sizes) - sizes) // BLOCK_DOCUMENTS
+    found = block_of[np.searchsorted(components, labels[np.searchsorted(nodes, pairs[:, 0])])]
+    order = np.argsort(found, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(found[order])) + 1)

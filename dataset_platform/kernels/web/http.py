@@ -16,9 +16,16 @@ from fastwarc.stream_io import BrotliReader, ZstdReader
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?!\d)[^\r\n]*")
 _HEADERS_END = re.compile(rb"\r?\n\r?\n")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
+# possessive, so that a value that is nothing but blanks takes no quadratic time
+_CHARSET = re.compile(r"charset\s*+=\s*+[\"']?\s*+([^\s\"';,]+)", re.IGNORECASE)
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<[!?/A-Za-z]")
 _PIECE_BYTES = 1 << 20
+_FED_BYTES = 64 << 10
+# no server sends more; each would cost a pass over the body, a copy of what is left, or a step in Python
+MAX_HEADER_BYTES = 1 << 20
+MAX_ENCODINGS = 5
+MAX_GZIP_MEMBERS = 20_000
+MAX_CHUNKS = 2_000_000
 
 
 class NotHttp(ValueError):
@@ -62,25 +69,32 @@ def parse_response(block: bytes) -> HttpResponse:
     """Split a WARC response block into status, headers and stored body.
 
     Raises:
-        NotHttp: there is no status line.
+        NotHttp: there is no status line, or headers take more than ``MAX_HEADER_BYTES``.
     """
-    status = _STATUS_LINE.match(block)
+    status = _STATUS_LINE.match(block, 0, MAX_HEADER_BYTES)
     if status is None:
         raise NotHttp(f"no HTTP status line but {block[:24]!r}")
     # from the end of the status line, so that a response without any header has its empty line found too
-    end = _HEADERS_END.search(block, status.end())
+    limit = status.end() + MAX_HEADER_BYTES
+    end = _HEADERS_END.search(block, status.end(), limit)
+    if end is None and len(block) > limit:
+        raise NotHttp(f"HTTP headers of more than {MAX_HEADER_BYTES} bytes")
     raw = block[status.end() : end.start() if end else len(block)]
-    headers: dict[str, str] = {}
+    parts: dict[str, list[str]] = {}
     name = ""
     for line in raw.decode("latin-1").splitlines():
         if line[:1] in (" ", "\t") and name:
-            headers[name] = f"{headers[name]} {line.strip()}"
+            parts[name] += (" ", line.strip())
             continue
         key, colon, value = line.partition(":")
         if not colon:
             continue
         name = key.strip().lower()
-        headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
+        if name in parts:
+            parts[name] += (", ", value.strip())
+        else:
+            parts[name] = [value.strip()]
+    headers = {name: "".join(pieces) for name, pieces in parts.items()}
     return HttpResponse(int(status.group(1)), headers, block[end.end() :] if end else b"")
 
 
@@ -92,7 +106,8 @@ def decode_body(response: HttpResponse, max_bytes: int) -> bytes:
         max_bytes: most bytes that decoding may yield at any step.
 
     Raises:
-        BodyError: an encoding is unknown, or the bytes are damaged or cut short.
+        BodyError: an encoding is unknown, there are too many of them, of gzip members or of chunks, or the bytes are
+            damaged or cut short.
         BodyTooLarge: the decoded body is larger than ``max_bytes``.
     """
     body = response.body
@@ -108,7 +123,10 @@ def decode_body(response: HttpResponse, max_bytes: int) -> bytes:
 def _encodings(header: str) -> list[str]:
     """Encodings in the order in which they are taken off."""
     names = [name.strip().lower() for name in header.split(",")]
-    return [name for name in reversed(names) if name and name not in ("identity", "none")]
+    encodings = [name for name in reversed(names) if name and name not in ("identity", "none")]
+    if len(encodings) > MAX_ENCODINGS:
+        raise BodyError(f"{len(encodings)} encodings one over the other; at most {MAX_ENCODINGS} are taken off")
+    return encodings
 
 
 def _dechunk(body: bytes) -> bytes:
@@ -129,6 +147,8 @@ def _dechunk(body: bytes) -> bytes:
         parts.append(body[position : position + size])
         position += size
         position += 2 if body[position : position + 2] == b"\r\n" else body[position : position + 1] == b"\n"
+        if len(parts) > MAX_CHUNKS:
+            raise BodyError(f"more than {MAX_CHUNKS} chunks")
 
 
 def _decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
@@ -177,25 +197,28 @@ def _deflate(body: bytes, max_bytes: int) -> bytes:
 
 
 def _inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
+    """One stream, or in gzip all members that follow each other; fed piece by piece, since zlib copies what is left."""
     parts: list[bytes] = []
-    total = 0
-    while body:
+    total = position = members = 0
+    while members == 0 or (window_bits == 31 and body[position : position + 2] == b"\x1f\x8b"):
+        members += 1
+        if members > MAX_GZIP_MEMBERS:
+            raise BodyError(f"more than {MAX_GZIP_MEMBERS} gzip members")
         inflater = zlib.decompressobj(window_bits)
         while not inflater.eof:
+            fed = body[position : position + _FED_BYTES]
             try:
-                part = inflater.decompress(body, min(_PIECE_BYTES, max_bytes + 1 - total))
+                part = inflater.decompress(fed, min(_PIECE_BYTES, max_bytes + 1 - total))
             except zlib.error as error:
                 raise BodyError(f"damaged compressed body: {error}") from None
+            position += len(fed) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
             parts.append(part)
             total += len(part)
             if total > max_bytes:
                 raise BodyTooLarge(total)
-            body = inflater.unconsumed_tail
-            if not part and not body and not inflater.eof:
+            if not part and position >= len(body) and not inflater.eof:
                 raise BodyError("compressed body is cut short")
-        # several gzip members make one body; anything else after the end is padding
-        body = inflater.unused_data if inflater.unused_data.startswith(b"\x1f\x8b") and window_bits == 31 else b""
-    return b"".join(parts)
+    return b"".join(parts)  # several gzip members make one body; anything else after the end is padding
 
 
 def _read_all(reader: type[ZstdReader] | type[BrotliReader], body: bytes, max_bytes: int) -> bytes:

@@ -1,8 +1,10 @@
 """The kernel of web/documents: one row for everything met, each with its place in the file, whatever the file is."""
 
+import datetime
 import functools
 import io
 import json
+import os
 import pickle
 import random
 from collections import Counter
@@ -17,7 +19,8 @@ from pydantic import ValidationError
 from pyspark import cloudpickle
 from warcio.archiveiterator import ArchiveIterator
 
-from dataset_platform.contracts.web import Documents
+from dataset_platform.contracts.web import EXTRACTION_PATHS, Documents
+from dataset_platform.errors import EngineError
 from dataset_platform.kernels.web.documents import (
     REASONS,
     DocumentsConfig,
@@ -25,7 +28,10 @@ from dataset_platform.kernels.web.documents import (
     document_id,
     extract_documents,
 )
+from dataset_platform.kernels.web.extraction import MODES
 from dataset_platform.kernels.web.warc import read_record_at
+from dataset_platform.lake.inventory import warc_inventory
+from dataset_platform.settings import Settings
 from dataset_platform.setup.lid_model import lid_model_path
 from dataset_platform_tests.kernels.web.warc_files import FRAMINGS, frame, http_block, page, record, records
 
@@ -144,12 +150,16 @@ def test_undecodable_bodies_and_nameless_records_are_quarantined_with_their_plac
 
 
 def test_a_crash_on_one_page_is_that_pages_error(tmp_path, monkeypatch):
-    def crash(html):
-        raise RecursionError("too deep")
+    def crash(html, mode, seconds):
+        raise error
 
-    monkeypatch.setattr("dataset_platform.kernels.web.documents.extract_text", crash)
-    row = one(tmp_path, http_block(page(80, 1), "200 OK", HTML_HEADER))
-    assert row["error"] == "page cannot be extracted: RecursionError: too deep"
+    monkeypatch.setattr("dataset_platform.kernels.web.documents.extract", crash)
+    block = http_block(page(80, 1), "200 OK", HTML_HEADER)
+    error = RecursionError("too deep")
+    assert one(tmp_path, block)["error"] == "page cannot be extracted: RecursionError: too deep"
+    for error in (MemoryError(), OSError("no space"), EngineError("The extraction worker cannot be started.")):
+        with pytest.raises(type(error)):  # the machine's trouble, not the page's
+            one(tmp_path, block)
 
 
 def test_ids_without_a_record_id_come_from_file_and_place(tmp_path):
@@ -167,23 +177,59 @@ def test_unreadable_and_missing_files_are_one_quarantined_row(tmp_path):
     assert [row["tally"] for row in tallies] == [1, 1, 3]
     assert "FileNotFoundError" in data[0]["error"] and "IsADirectoryError" in data[1]["error"]
     assert (data[0]["offset"], data[0]["file"]) == (0, str(missing))
+    assert "UTF-8" not in data[0]["error"]
 
 
-def test_a_file_that_fails_midway_keeps_what_was_read(tmp_path):
+def test_a_file_name_that_is_not_utf8_is_a_quarantined_row_that_names_it(tmp_path):
+    raw = os.fsencode(tmp_path) + b"/web/2026/01/05"
+    os.makedirs(raw)
+    Path(os.fsdecode(raw + b"/caf\xe9.warc.gz")).write_bytes(frame(records(2), "gzip"))
+    write(Path(os.fsdecode(raw)) / "caf\u00e9.warc.gz", records(3))
+    inventory, _ = warc_inventory(Settings("", str(tmp_path), "", "", "", datetime.date(2026, 1, 1)), "2026-01-05")
+    paths = inventory.column("path").to_pylist()
+    assert paths == ["web/2026/01/05/caf\\xe9.warc.gz", "web/2026/01/05/caf\u00e9.warc.gz"]
+    data, tallies, _ = run([tmp_path / path for path in paths])
+    assert [row["tally"] for row in tallies] == [1, 3]
+    assert data[0]["file"].endswith("caf\\xe9.warc.gz")
+    assert "a name that is not UTF-8 has to be changed" in data[0]["error"]
+
+
+@pytest.mark.parametrize("at", [0, 100_000])
+def test_a_store_that_fails_ends_the_task_and_loses_nothing(at):
     class Failing(io.BytesIO):
         def read(self, *args):
-            if self.tell() > 100_000:
+            if self.tell() >= at:
                 raise TimeoutError("the line is dead")
             return super().read(*args)
 
     content = frame(records(2000), "plain")
     kernel = extract_documents(DocumentsConfig(), str(lid_model_path()), lambda path: (Failing(content), len(content)))
     batch = pa.RecordBatch.from_pydict({"path": ["a"], "size_bytes": [len(content)], "source": ["s"]})
-    rows = [row for out in kernel(iter([batch])) for row in out.to_pylist()]
-    *data, failure, tally = rows
-    assert len(data) > 20 and all(row["text"] for row in data)
-    assert "the line is dead" in failure["error"]
-    assert tally["tally"] == len(rows) - 1
+    with pytest.raises(TimeoutError, match="dead"):  # the engine tries the file again
+        list(kernel(iter([batch])))
+
+
+def test_a_store_that_cannot_be_reached_ends_the_task():
+    def unreachable(path):
+        raise OSError("When reading information for key: AWS Error NETWORK_CONNECTION")
+
+    kernel = extract_documents(DocumentsConfig(), str(lid_model_path()), unreachable)
+    batch = pa.RecordBatch.from_pydict({"path": ["a"], "size_bytes": [1], "source": ["s"]})
+    with pytest.raises(OSError, match="NETWORK"):
+        list(kernel(iter([batch])))
+
+
+def test_each_row_says_how_its_text_was_found(tmp_path):
+    block = http_block(page(80, 1), "200 OK", HTML_HEADER)
+    for mode in MODES:
+        row = one(tmp_path, block, extraction_mode=mode)
+        assert row["extraction"] in EXTRACTION_PATHS
+        assert (row["extraction"] == "fast") == (mode == "fast")
+        assert (row["extraction_confidence"] is None) == (mode == "fast")
+    deep = http_block(b"<html><body>" + b"<div>" * 100_000 + page(80, 1), "200 OK", HTML_HEADER)
+    assert one(tmp_path, deep, extraction_mode="fast")["extraction"] == "unparsed"
+    with pytest.raises(ValidationError):
+        DocumentsConfig(extraction_mode="best")
 
 
 def test_batches_stay_small_and_their_size_changes_no_row(tmp_path):
