@@ -1,4 +1,4 @@
-"""The command line: ``dataset-platform demo | materialize | check | trace | show | read | config``.
+"""The command line: ``dataset-platform demo | materialize | check | trace | show | read | upkeep | config``.
 
 Work goes to stdout as a table (and, with ``--json``, one JSON object as the last line), progress and errors to stderr.
 Exit code 0: all that was asked for was done and no ERROR check failed; 1: not so; 2: the command was written wrong.
@@ -170,6 +170,34 @@ def read(
     from dataset_platform.cli.read import ReadOptions, run_read
 
     raise typer.Exit(run_read(table, ReadOptions(day, as_of, limit, columns, where_id), as_json))
+
+
+@app.command(
+    epilog="Examples:  dataset-platform upkeep --dry-run   ·   dataset-platform upkeep --table web/documents --retention-hours 48"
+)
+def upkeep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    table: Annotated[
+        str, typer.Option("--table", metavar="TABLE", help="This table only, as lane/artifact: web/documents.")
+    ] = "",
+    retention_hours: Annotated[
+        int | None,
+        typer.Option(
+            "--retention-hours", metavar="N", min=0, help="Keep replaced files this long, instead of the settings."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Take a retention that is not safe while runs read and write.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Merge small files, checkpoint logs, delete replaced files past their retention, remove leftovers of killed runs.
+
+    Rows do not change. A table that is being written is waited for, then left for the next time: exit code 1 then.
+    """
+    from dataset_platform.cli.upkeep import UpkeepOptions, run_upkeep
+
+    raise typer.Exit(run_upkeep(UpkeepOptions(dry_run, table, retention_hours, force), as_json))
 
 
 @app.command()

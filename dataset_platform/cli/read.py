@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 from rich.table import Table
 
-from dataset_platform import contracts
 from dataset_platform.cli import output
 from dataset_platform.contracts import Contract
 from dataset_platform.errors import ConfigError
 from dataset_platform.lake.tables import LakeTable
 from dataset_platform.lake.time_travel import read_rows, version_as_of, versions
+from dataset_platform.lake.upkeep.shapes import contracts_of_tables
 from dataset_platform.settings import Settings, parse_day
 
 CELL_CHARS = 40
@@ -74,14 +74,10 @@ def contract_of(name: str) -> type[Contract]:
     Raises:
         ConfigError: there is no such table; lists what there is.
     """
-    found = {c.table_name(): c for n in contracts.__all__ if _is_table(c := getattr(contracts, n))}
+    found = {c.table_name(): c for c in contracts_of_tables()}
     if name not in found:
         raise ConfigError(f"'{name}' is no table.", f"There are: {', '.join(sorted(found))}.")
     return found[name]
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, Contract) and bool(value.table_name())
 
 
 def _columns(contract: type[Contract], text: str) -> list[str] | None:

@@ -2,7 +2,7 @@
 
 Local lakes use an advisory file lock, which the operating system drops with the process. Object stores have none, so
 there a lease object is put with ``If-None-Match`` and renewed while the holder lives; a lease that was not renewed for
-``LEASE_SECONDS`` belongs to a dead process and is taken over.
+``LEASE_SECONDS``, by the store's own clock, belongs to a dead process and is taken over.
 """
 
 from __future__ import annotations
@@ -15,15 +15,19 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+from dataset_platform.engines.progress import report
 from dataset_platform.errors import ConfigError, InputError, LockedError
 from dataset_platform.lake import storage
 from dataset_platform.settings import is_url, join
 
 _mine: set[str] = set()  # places of the locks that this process holds
 LEASE_SECONDS = 60.0
+PATIENCE_SECONDS = 2.0  # a wait that is longer is told of
 DEFAULT_WAIT_SECONDS = 600.0
 
 
@@ -52,13 +56,23 @@ def lock(lake_root: str, name: str, wait_s: float | None = None) -> Iterator[Non
     import filelock
 
     Path(place).parent.mkdir(parents=True, exist_ok=True)
+    holder = Path(place + ".holder")
+    held = filelock.FileLock(place + ".lock")
     try:
-        with filelock.FileLock(place + ".lock", timeout=wait), _noted(place):
-            Path(place + ".holder").write_text(_holder())
-            yield
+        held.acquire(timeout=min(PATIENCE_SECONDS, wait))
     except filelock.Timeout:
-        holder = Path(place + ".holder")
-        raise _locked(name, holder.read_text() if holder.exists() else "another run", wait) from None
+        other = holder.read_text() if holder.exists() else "another run"
+        report(f"waiting for {other}, which writes {name}")
+        try:
+            held.acquire(timeout=max(0.0, wait - PATIENCE_SECONDS))
+        except filelock.Timeout:
+            raise _locked(name, holder.read_text() if holder.exists() else "another run", wait) from None
+    try:
+        with _noted(place):
+            holder.write_text(_holder())
+            yield
+    finally:
+        held.release()
 
 
 def _place(lake_root: str, name: str) -> str:
@@ -94,35 +108,33 @@ def _lease(url: str, name: str, wait: float) -> Iterator[None]:
     client = storage.s3_client()
     bucket, _, key = url.split("://", 1)[1].partition("/")
     token = uuid.uuid4().hex
-    deadline = time.monotonic() + wait
+    began = time.monotonic()
+    told = False
     try:
-        etag = _acquire(client, bucket, key, token)
+        while (etag := _acquire(client, bucket, key, token)) is None:
+            waited = time.monotonic() - began
+            if waited > wait:
+                raise _locked(name, _read_holder(client, bucket, key), wait)
+            if waited > PATIENCE_SECONDS and not told:
+                told = True
+                holder = _read_holder(client, bucket, key)
+                report(f"waiting for {holder}, which writes {name}; if it was killed, {LEASE_SECONDS:.0f} s at most")
+            time.sleep(min(1.0, wait))
     except (BotoCoreError, ClientError) as e:
         raise InputError(
             f"Cannot write to {url}: {e}", "Check the bucket's name, AWS_ENDPOINT_URL and your credentials."
         ) from None
-    while etag is None:
-        if time.monotonic() > deadline:
-            raise _locked(name, _read_holder(client, bucket, key), wait)
-        time.sleep(min(1.0, wait))
-        etag = _acquire(client, bucket, key, token)
     stop = threading.Event()
-    current = [etag]
 
-    def renew() -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        while not stop.wait(LEASE_SECONDS / 4):
+    def renew(current: str | None) -> None:
+        while current is not None and not stop.wait(LEASE_SECONDS / 4):
             try:
-                answer = client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfMatch=current[0])
-                current[0] = answer["ETag"]
-            except BotoCoreError:
+                current = _renewed(client, bucket, key, token, current)
+            except (BotoCoreError, ClientError):
                 continue  # the network: three more tries fit into the lease
-            except ClientError as e:
-                if e.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
-                    return  # another run took a lease that it found stale; the commit's own conflict check remains
+        # None: another run took a lease that it found stale; the commit's own conflict check remains
 
-    thread = threading.Thread(target=renew, daemon=True, name=f"lease {name}")
+    thread = threading.Thread(target=renew, args=(etag,), daemon=True, name=f"lease {name}")
     thread.start()
     try:
         yield
@@ -134,14 +146,39 @@ def _lease(url: str, name: str, wait: float) -> Iterator[None]:
 
 def _release(client: Any, bucket: str, key: str, token: str) -> None:
     """Delete the lease if it is still ours."""
+    if _etag_of(client, bucket, key, token) is not None:
+        client.delete_object(Bucket=bucket, Key=key)
+
+
+def _renewed(client: Any, bucket: str, key: str, token: str, etag: str) -> str | None:
+    """Put the lease anew; its ETag, or None when it is another run's now."""
     from botocore.exceptions import ClientError
 
     try:
-        there = json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        return client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfMatch=etag)["ETag"]
+    except ClientError as e:
+        if e.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
+            raise
+    # still ours where an earlier renewal arrived and its answer did not
+    return _etag_of(client, bucket, key, token)
+
+
+def _etag_of(client: Any, bucket: str, key: str, token: str) -> str | None:
+    """The ETag of the lease that is there, None when there is none of this token."""
+    from botocore.exceptions import ClientError
+
+    try:
+        there = client.get_object(Bucket=bucket, Key=key)
     except ClientError:
-        return
-    if there["token"] == token:
-        client.delete_object(Bucket=bucket, Key=key)
+        return None
+    return there["ETag"] if json.loads(there["Body"].read())["token"] == token else None
+
+
+def _is_stale(lease: Any) -> bool:
+    """Whether a lease that was read is of a dead process; both times are the store's, since machines' clocks differ."""
+    date = lease["ResponseMetadata"]["HTTPHeaders"].get("date")
+    now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+    return (now - lease["LastModified"]).total_seconds() >= LEASE_SECONDS
 
 
 def _lease_body(token: str) -> bytes:
@@ -159,7 +196,7 @@ def _acquire(client: Any, bucket: str, key: str, token: str) -> str | None:
             raise
     try:
         there = client.get_object(Bucket=bucket, Key=key)
-        if time.time() - json.loads(there["Body"].read())["renewed"] < LEASE_SECONDS:
+        if not _is_stale(there):
             return None
         return client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfMatch=there["ETag"])["ETag"]
     except ClientError:
@@ -177,18 +214,20 @@ def _read_holder(client: Any, bucket: str, key: str) -> str:
 
 def held_elsewhere(lake_root: str, name: str) -> bool:
     """Whether another run holds the lock ``name`` right now; locks of this process do not count."""
+    return _place(lake_root, name) not in _mine and held(lake_root, name)
+
+
+def held(lake_root: str, name: str) -> bool:
+    """Whether anybody, this process included, holds the lock ``name`` right now."""
     place = _place(lake_root, name)
-    if place in _mine:
-        return False
     if is_url(lake_root):
         from botocore.exceptions import ClientError
 
         bucket, _, key = (place + ".json").split("://", 1)[1].partition("/")
         try:
-            body = storage.s3_client().get_object(Bucket=bucket, Key=key)["Body"].read()
+            return not _is_stale(storage.s3_client().get_object(Bucket=bucket, Key=key))
         except ClientError:
             return False
-        return time.time() - json.loads(body)["renewed"] < LEASE_SECONDS
     import filelock
 
     if not Path(place + ".lock").exists():

@@ -101,12 +101,32 @@ def read_rows(
     order = list(dict.fromkeys(order))
     try:
         rows = table.dataset(version).head(limit, columns=list(dict.fromkeys([*wanted, *order])), filter=condition)
-    except FileNotFoundError as error:
+    except FileNotFoundError:
+        kept = oldest_kept(table)
         raise StateError(
-            f"Files of version {version} of {contract.table_name()} are gone: {error}.",
-            "They were vacuumed; read a newer version.",
+            f"Version {version} of {contract.table_name()} cannot be read any more: files of it were vacuumed.",
+            f"Read version {kept.number} of {kept.time:%Y-%m-%dT%H:%M:%SZ} or a newer one "
+            "(upkeep.retention_hours says how long replaced files are kept).",
         ) from None
     return rows.sort_by([(name, "ascending") for name in order]).select(wanted)
+
+
+def oldest_kept(table: LakeTable) -> Version:
+    """The oldest version whose files no vacuum may have deleted: the newest one at the latest vacuum's limit of age.
+
+    Raises:
+        StateError: the table was never written.
+    """
+    limit = None
+    for commit in table.delta().history():
+        if commit.get("operation") != "VACUUM START":
+            continue
+        parameters = commit.get("operationParameters", {})
+        kept_ms = int(parameters.get("specifiedRetentionMillis") or parameters.get("defaultRetentionMillis") or 0)
+        moment = datetime.fromtimestamp((commit["timestamp"] - kept_ms) / 1000, UTC)
+        limit = moment if limit is None else max(limit, moment)
+    known = versions(table)
+    return max((v for v in known if limit and v.time <= limit), key=lambda v: v.number, default=known[0])
 
 
 def id_columns(contract: type[Contract]) -> list[str]:
