@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from dataset_platform.cli.abandoned import alive, close_abandoned_runs
 from dataset_platform.defs.self_correction.traces import REGRADE
 from dataset_platform.defs.stages import ONLY_STALE
 from dataset_platform.engines.progress import report
@@ -159,7 +160,8 @@ def materialize(
     begin_command()
     tags = {ONLY_STALE: str(only_stale).lower(), REGRADE: str(regrade).lower()}
     result = Report()
-    with reserved(settings, days), dg.DagsterInstance.get() as instance:
+    with reserved(settings, days), alive(settings) as life, dg.DagsterInstance.get() as instance:
+        close_abandoned_runs(instance, settings)
         job = defs.resolve_implicit_global_asset_job_def()
         bad_days: set[str] = set()
         for is_partitioned, step in phases(keys, upstream, partitioned):
@@ -173,7 +175,7 @@ def materialize(
                     asset_selection=[dg.AssetKey(k.split("/")) for k in step],
                     run_config=QUIET,
                     raise_on_error=False,
-                    tags={"dataset_platform/command": "materialize", **tags},
+                    tags={"dataset_platform/command": "materialize", **tags, **life},
                 )
                 found = collect(run, day)
                 if found.failures and day is not None:
@@ -204,7 +206,8 @@ def check(keys: Sequence[str], days: Sequence[str], on_run: Callable[[Report], N
     settings = Settings.from_env()
     ensure_instance(settings)
     result = Report()
-    with dg.DagsterInstance.get() as instance:
+    with alive(settings) as life, dg.DagsterInstance.get() as instance:
+        close_abandoned_runs(instance, settings)
         for is_partitioned, step in phases(keys, upstream, partitioned):
             selection = dg.AssetSelection.checks_for_assets(*[dg.AssetKey(k.split("/")) for k in step])
             merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[dg.define_asset_job("checks", selection)]))
@@ -212,7 +215,7 @@ def check(keys: Sequence[str], days: Sequence[str], on_run: Callable[[Report], N
             for day in days if is_partitioned else [None]:
                 report(f"{day or 'all days'}: checks of {', '.join(step)}")
                 # a job of checks alone has no partitions of its own: the day travels as the run's tag
-                tags = {"dagster/partition": day} if day else {}
+                tags = {**({"dagster/partition": day} if day else {}), **life}
                 run = job.execute_in_process(instance=instance, tags=tags, run_config=QUIET, raise_on_error=False)
                 found = collect(run, day)
                 # a check that failed is reported as a check; other failures (a missing day) are failures

@@ -19,7 +19,7 @@ from dataset_platform.demo.articles import ARTICLES
 from dataset_platform.demo.manual import Page, handbook_pages, library_pages, render
 
 SOURCES = ("handbook", "stdlib")
-_PAGES_PER_FILE = 75  # at most; two sources, two days: some 240 ordinary pages
+_PAGES_PER_FILE = 75  # two sources, two days: some 240 ordinary pages
 _DAMAGED_FILE_PAGES = 6
 _NEAR_DUPLICATES = 4  # each on the same and on the next day
 _EXACT_DUPLICATES = 4
@@ -59,8 +59,11 @@ class Planted:
         return [*self.ordinary, *(url for d in duplicates for url in d), *self.languages, *self.repeated_record_ids]
 
 
-def write_sample(raw_root: Path, days: tuple[date, date]) -> Planted:
+def write_sample(raw_root: Path, days: tuple[date, date], pages_per_file: int = _PAGES_PER_FILE) -> Planted:
     """Write ``raw_root/web/{yyyy}/{mm}/{dd}/{source}/part-*.warc.gz`` for two days.
+
+    Args:
+        pages_per_file: ordinary pages of a source and day, at most; what is planted besides stays the same.
 
     Returns:
         what was planted where.
@@ -73,7 +76,7 @@ def write_sample(raw_root: Path, days: tuple[date, date]) -> Planted:
     spare = [texts["stdlib"].pop() for _ in range(_DAMAGED_FILE_PAGES)]
     writers = {(day, source): _WarcFile(source, day) for day in days for source in SOURCES}
     for source in SOURCES:
-        _plant_pages(planted, texts[source], source, [writers[day, source] for day in days])
+        _plant_pages(planted, texts[source], source, [writers[day, source] for day in days], pages_per_file)
     first, second = (writers[days[0], s] for s in SOURCES), (writers[days[1], s] for s in SOURCES)
     (handbook_1, stdlib_1), (handbook_2, stdlib_2) = first, second
     _plant_articles(planted, handbook_1, handbook_2)
@@ -167,9 +170,11 @@ def _html(page: Page, source: str) -> bytes:
     return render(page, f"{source}.example").encode()
 
 
-def _plant_pages(planted: Planted, pages: list[Page], source: str, writers: list[_WarcFile]) -> None:
+def _plant_pages(
+    planted: Planted, pages: list[Page], source: str, writers: list[_WarcFile], pages_per_file: int
+) -> None:
     """Ordinary pages on both days, and duplicates of the first day's on both."""
-    per_day = min(_PAGES_PER_FILE, len(pages) // 2)
+    per_day = min(pages_per_file, len(pages) // 2)
     for at, page in enumerate(pages[: 2 * per_day]):
         url = _url(source, page.title)
         planted.ordinary.append(url)

@@ -15,6 +15,7 @@ from dataset_platform.settings import join
 VOCAB = "tokenizer-vocab.json"
 MERGES = "tokenizer-merges.txt"
 TRAINING = "training.json"
+PENDING = "pending.json"  # a tokenizer on its way into the three files above
 ENTRIES = "shards.json"
 
 
@@ -43,8 +44,11 @@ class TokenizerFiles:
 
 
 def read_tokenizer(artifacts: str) -> TokenizerFiles | None:
-    """The tokenizer, or None when there is none yet."""
+    """The tokenizer, or None when there is none yet; one that a killed run had begun to put in place counts whole."""
     root = folder(artifacts, "tokenizer")
+    pending = _pending_tokenizer(root)
+    if pending is not None:
+        return pending
     try:
         vocab, merges = storage.read_bytes(join(root, VOCAB)), storage.read_bytes(join(root, MERGES))
     except FileNotFoundError:
@@ -69,12 +73,35 @@ def require_tokenizer(artifacts: str) -> TokenizerFiles:
 
 
 def write_tokenizer(artifacts: str, trained: bpe.TrainedTokenizer, training: dict[str, object]) -> None:
-    """Put a trained tokenizer in place; the note on its training last, so that a killed run trains again."""
+    """Put a trained tokenizer in place: all three files or, for whoever reads it here, none.
+
+    They are noted down together first. From then on the new tokenizer counts, and ``finish_tokenizer`` writes what a
+    killed run has not: vocabulary and merges of two trainings never meet, and a trained tokenizer whose note on its
+    training is not written yet is not taken for one that was put there by hand.
+    """
+    content = {"vocab": trained.vocab_json.decode(), "merges": trained.merges_txt.decode(), "training": training}
+    storage.write_bytes(join(folder(artifacts, "tokenizer"), PENDING), json.dumps(content).encode())
+    finish_tokenizer(artifacts)
+
+
+def finish_tokenizer(artifacts: str) -> None:
+    """Write the files of a tokenizer that a killed run had begun to put in place; nothing happens where there is none."""
     root = folder(artifacts, "tokenizer")
-    storage.delete(join(root, TRAINING))
-    storage.write_bytes(join(root, VOCAB), trained.vocab_json)
-    storage.write_bytes(join(root, MERGES), trained.merges_txt)
-    storage.write_bytes(join(root, TRAINING), json.dumps(training, indent=1, sort_keys=True).encode())
+    files = _pending_tokenizer(root)
+    if files is None:
+        return
+    storage.write_bytes(join(root, VOCAB), files.vocab_json)
+    storage.write_bytes(join(root, MERGES), files.merges_txt)
+    storage.write_bytes(join(root, TRAINING), json.dumps(files.training, indent=1, sort_keys=True).encode())
+    storage.delete(join(root, PENDING))
+
+
+def _pending_tokenizer(root: str) -> TokenizerFiles | None:
+    try:
+        content = json.loads(storage.read_bytes(join(root, PENDING)))
+    except FileNotFoundError:
+        return None
+    return TokenizerFiles(content["vocab"].encode(), content["merges"].encode(), content["training"])
 
 
 def shards_folder(artifacts: str, day: str) -> str:

@@ -312,6 +312,7 @@ def test_trace_prints_the_way_of_a_document_to_its_shard(demo):
         "web/deduped_corpus",
         "tokens/tokenized_shards",
     ]
+    assert found["steps"][0]["detail"].startswith("extraction: ")
     for shown in (meta["url"], meta["file"], str(meta["offset"]), shard.stem):
         assert shown in result.stdout
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from dataset_platform.errors import StateError
+from dataset_platform.kernels.tokens import bpe
 from dataset_platform.kernels.tokens.manifest import ShardEntry, shard_id, shard_path
 from dataset_platform.lake import artifacts, storage
-from dataset_platform.settings import join
-from dataset_platform_tests.kernels.tokens.corpus import tokenizer
+from dataset_platform.settings import is_url, join
+from dataset_platform_tests.kernels.tokens.corpus import TOKENIZER, documents, tokenizer
+from dataset_platform_tests.lake.killed import killed_after
 
 DAY = "2026-01-05"
 
@@ -135,18 +138,60 @@ def test_a_tokenizer_put_there_by_hand_is_taken_as_it_is(root: str) -> None:
     assert found.fingerprint == trained.fingerprint
 
 
-def test_a_training_that_dies_while_writing_leaves_no_note(root: str, monkeypatch) -> None:
-    artifacts.write_tokenizer(root, tokenizer(), {"days": ["old"]})
-    write = storage.write_bytes
+def all_files(root: str) -> dict[str, bytes]:
+    return {f.path[len(root) + 1 :]: storage.read_bytes(f.path) for f in storage.list_files(root)}
 
-    def dies(path: str, data: bytes) -> None:
-        if path.endswith("merges.txt"):
-            raise KeyboardInterrupt
-        write(path, data)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(storage, "write_bytes", dies)
-        artifacts.write_tokenizer(root, tokenizer(), {"days": ["new"]})
-    found = artifacts.read_tokenizer(root)
-    assert found is not None
-    assert found.training is None
+def test_a_tokenizer_put_in_place_by_a_killed_run_is_the_old_or_the_new_one_and_is_finished_later(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = bpe.train(iter(documents(seed=5)["text"].to_pylist()), TOKENIZER), tokenizer()
+    assert old.fingerprint != new.fingerprint
+    artifacts.write_tokenizer(join(root, "clean"), new, {"days": ["new"]})
+    for steps in count():
+        home = join(root, f"after-{steps}")
+        artifacts.write_tokenizer(home, old, {"days": ["old"]})
+        killed = killed_after(
+            steps, monkeypatch, lambda home=home: artifacts.write_tokenizer(home, new, {"days": ["new"]})
+        )
+        found = artifacts.require_tokenizer(home)
+        assert (found.fingerprint, found.training) in (
+            (old.fingerprint, {"days": ["old"]}),
+            (new.fingerprint, {"days": ["new"]}),
+        )
+        artifacts.finish_tokenizer(home)
+        assert artifacts.read_tokenizer(home) == found
+        if found.fingerprint == new.fingerprint:
+            assert all_files(home) == all_files(join(root, "clean"))
+        if not killed:
+            break
+    assert steps == 5
+
+
+def test_a_first_tokenizer_of_a_killed_run_is_none_or_whole(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = tokenizer()
+    for steps in range(5):
+        home = join(root, f"after-{steps}")
+        assert killed_after(steps, monkeypatch, lambda home=home: artifacts.write_tokenizer(home, trained, {"seed": 3}))
+        found = artifacts.read_tokenizer(home)
+        assert (found is None) == (steps == 0)
+        assert found is None or (found.fingerprint, found.training) == (trained.fingerprint, {"seed": 3})
+
+
+def test_shards_of_a_killed_run_are_unlisted_and_the_next_run_leaves_no_trace_of_them(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = [entry(0), entry(1), entry(0, "news")], [entry(0), entry(0, "books")]
+    artifacts.publish_shards(join(root, "clean"), stage(join(root, "clean"), new, b"new"), DAY, new)
+    for steps in count(step=4 if is_url(root) else 1):  # on a disk every one of them
+        home = join(root, f"after-{steps}")
+        artifacts.publish_shards(home, stage(home, old, b"old"), DAY, old)
+        staged = stage(home, new, b"new")
+        killed = killed_after(steps, monkeypatch, lambda h=home, s=staged: artifacts.publish_shards(h, s, DAY, new))
+        assert artifacts.read_entries(home, DAY) == (old if steps == 0 else [] if killed else new)
+        storage.delete(staged)
+        artifacts.publish_shards(home, stage(home, new, b"new"), DAY, new)
+        assert all_files(home) == all_files(join(root, "clean"))
+        if not killed:
+            break
+    assert steps >= 8
