@@ -13,7 +13,7 @@ PORT   ?= 3000
 QUIET  := PYTHONWARNINGS="ignore:Function \`dev_command\` is superseded"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-fast lint format clean
+.PHONY: help setup demo ui test test-fast lint format peers clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,5 +56,9 @@ format: $(TESTED) ## Format the code and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+peers: ## Make .venv-peers with the tools the web benchmarks compare with
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install -q -r benchmarks/peers/requirements.txt
+
 clean: ## Remove .venv and caches; the lake stays
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-peers .cache .pytest_cache .mypy_cache .ruff_cache
