@@ -158,10 +158,13 @@ def bars(counts: Mapping[str, float], title: str) -> dg.MarkdownMetadataValue:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(FIGURE_INCHES[0], max(1.2, 0.24 * len(counts) + 0.8)), dpi=80, layout="constrained")
+    height = max(1.2, 0.24 * len(counts) + 0.8)
+    figure = Figure(figsize=(FIGURE_INCHES[0], height), dpi=80)
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
     names = list(counts)[::-1]
+    # margins from the labels' lengths: Matplotlib's own layouts measure every text, which takes longer than drawing it
+    left = min(0.45, 0.03 + 0.014 * max(len(name) for name in names))
+    axes = figure.add_axes((left, 0.32 / height, 0.97 - left, 1 - 0.64 / height))
     drawn = axes.barh(names, [counts[n] for n in names], color=["#2f6f4f" if n == "kept" else "#4c72b0" for n in names])
     axes.bar_label(drawn, fmt="{:,.0f}" if all(float(v).is_integer() for v in counts.values()) else "{:.3f}", padding=3)
     axes.margins(x=0.15)

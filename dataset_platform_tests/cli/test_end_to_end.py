@@ -234,10 +234,14 @@ def test_materializing_again_changes_no_row_and_no_file(demo, tmp_path):
     assert no_summaries(home.files()) == no_summaries(files)
 
 
-def test_other_partitions_and_another_order_of_files_write_the_same_bytes(demo, spark, tmp_path, monkeypatch):
+def test_spark_with_other_partitions_and_another_order_of_files_writes_the_same_bytes(
+    demo, spark, tmp_path, monkeypatch
+):
     listed = storage.list_files
     monkeypatch.setattr(storage, "list_files", lambda path: listed(path)[::-1])
-    home = demo.copy(tmp_path / "home", "raw")
+    settings = tmp_path / "spark.yaml"
+    settings.write_text(f"{SETTINGS}engine: spark\n")
+    home = demo.copy(tmp_path / "home", "raw", config=settings)
     before = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", "5")
     try:
@@ -271,7 +275,7 @@ def test_the_distributed_dedup_gives_the_rows_of_the_one_in_memory(demo, tmp_pat
 
 
 @pytest.mark.slow
-def test_tokenizing_on_ray_gives_the_shards_of_spark(demo, ray_engine, tmp_path):
+def test_tokenizing_on_ray_gives_the_same_shards(demo, ray_engine, tmp_path):
     settings = tmp_path / "ray.yaml"
     settings.write_text(f"{SETTINGS}engines:\n  tokens/tokenized_shards: ray\n")
     home = demo.copy(tmp_path / "home", "lake", "artifacts", config=settings)
