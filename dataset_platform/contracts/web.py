@@ -14,8 +14,8 @@ from dataset_platform.contracts.base import (
 
 DOC_ID = "128-bit hash (32 hex digits) of source and WARC-Record-ID, or of file and offset where there is none"
 OFFSET_KINDS = ("member", "uncompressed")
-# the model; Resiliparse's rules; trafilatura; the model where trafilatura ran out of time or failed; the text of a page
-# that no tree may be built of; the same where the tree took too long or its parser died
+# the model; Resiliparse's rules; the model with trafilatura's vote; the model where trafilatura ran out of time or
+# failed; the text of a page that no tree may be built of; the same where the tree took too long or its parser died
 EXTRACTION_PATHS = (
     "learned",
     "fast",

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataset_platform.kernels.web.extraction import learned
+from dataset_platform.kernels.web.extraction import alignment, learned
 from dataset_platform.kernels.web.extraction.vocabulary import Vocabulary
-from training.extraction import labels
 from training.extraction.pages import LabelledPage
 
 __all__ = ["Example", "example", "feature_rows"]
@@ -42,8 +41,8 @@ def example(page: LabelledPage) -> Example:
     """Scan, measure and label a page."""
     read = learned.read(page.html)
     known: dict[str, int] = {}
-    blocks = [labels.word_numbers(text, known) for text in learned.block_texts(read.page)]
-    share = labels.shares(blocks, labels.word_numbers(page.gold, known))
+    blocks = [alignment.word_numbers(text, known) for text in learned.block_texts(read.page)]
+    share = alignment.shares(blocks, alignment.word_numbers(page.gold, known))
     return Example(page.id, page.domain, page.kind, page.gold, page.html, read, share)
 
 

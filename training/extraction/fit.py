@@ -18,7 +18,7 @@ from training.extraction.corpus import Example
 
 __all__ = ["Settings", "calibration", "fit", "fold_of"]
 
-_KNOTS = 9
+_KNOTS = 27  # of fifty pages each in WCXB
 _MOST_BLOCKS = 300  # of one page: long listings would fill the training set with their like
 
 

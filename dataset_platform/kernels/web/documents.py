@@ -62,7 +62,7 @@ class DocumentsConfig(BaseModel):
     max_html_bytes: int = Field(32 << 20, gt=0, description="largest decoded body, in bytes")
     url_blocklist: tuple[str, ...] = Field((), description="domains (with all below them) and URL prefixes not taken")
     extraction_mode: Literal["learned", "fast", "accurate"] = Field(
-        "learned", description="how main text is found: by the model, by rules, or by the model and trafilatura"
+        "learned", description="how main text is found: by the model, by rules, or by the model with trafilatura's vote"
     )
     page_seconds: float = Field(
         PAGE_SECONDS, gt=0, le=600, description="time limit of a page that is extracted in a process of its own"

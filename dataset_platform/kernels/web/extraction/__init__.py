@@ -17,7 +17,7 @@ def extract(html: str, mode: str = "learned", seconds: float = worker.PAGE_SECON
     Args:
         html: the page, decoded.
         mode: ``learned`` asks the shipped model about each block of the page; ``fast`` is Resiliparse's rules;
-            ``accurate`` is ``learned``, and trafilatura in a worker process where the model is unsure.
+            ``accurate`` is ``learned``, with the vote of trafilatura (in a worker process) where the model is unsure.
         seconds: time limit of what runs in the worker process: trafilatura, and large pages in any mode.
 
     Raises:

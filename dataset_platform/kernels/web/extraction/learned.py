@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dataset_platform.kernels.web.extraction import features, kinds, measures, scan, stacking, tags
-from dataset_platform.kernels.web.extraction.choice import choose
+from dataset_platform.kernels.web.extraction import alignment, features, kinds, measures, scan, stacking, tags
+from dataset_platform.kernels.web.extraction.choice import choose, combined, leaning
 from dataset_platform.kernels.web.extraction.model import Model
 from dataset_platform.kernels.web.extraction.render import render
 from dataset_platform.kernels.web.extraction.trees import evaluate
@@ -34,6 +34,8 @@ FIRST = stacking.COLUMNS
 """Columns that the first stage sees."""
 WIDTH = FIRST + len(stacking.NAMES)
 """Columns that the second stage sees."""
+_ARTICLE = kinds.COLUMNS + kinds.KINDS.index("article")
+_MOST_CELLS = 20_000_000  # of the alignment with another extractor's text: 20 MB
 MOST_BLOCKS = 65_536
 """Pages with more blocks are no documents; all their text is taken. The features of so many blocks fill 120 MB."""
 LEAST_EXPECTED = 0.15
@@ -113,8 +115,14 @@ def block_texts(page: scan.Page) -> list[str]:
     return [text[begin:end].decode() for begin, end in zip(start, start[1:], strict=False)]
 
 
-def extracted(html: str, model: Model) -> tuple[str, float | None]:
-    """Text of the page's main content, and the F1 to expect of it; None where the page has no text or too many blocks."""
+def extracted(html: str, model: Model, vote: str = "") -> tuple[str, float | None]:
+    """Text of the page's main content, and the F1 to expect of it; None where the page has no text or too many blocks.
+
+    Args:
+        html: the page, decoded.
+        model: what is asked about its blocks.
+        vote: what another extractor took for the main content; blocks that it holds become likelier.
+    """
     found = read(html)
     page = found.page
     blocks = len(page.node)
@@ -122,10 +130,21 @@ def extracted(html: str, model: Model) -> tuple[str, float | None]:
         return render(page, np.ones(blocks, bool)), None
     rows = features_of(found, model.vocabulary)
     kinds.add_kinds(rows.rows, kinds.COLUMNS, page_vector(rows), *model.kinds)
-    said = evaluate(rows.rows, *model.first)
-    second_stage(found, rows, said)
-    said = evaluate(rows.rows, *model.second)
-    chosen, expected = choose(said, np.diff(rows.before))
+    first = evaluate(rows.rows, *model.first)
+    second_stage(found, rows, first)
+    second = evaluate(rows.rows, *model.second)
+    size, article = np.diff(rows.before), float(rows.rows[0, _ARTICLE])
+    said = combined(first, second, size, article)
+    if vote:
+        said = leaning(said, _shares(page, vote))
+    chosen, expected = choose(said, size, article)
     if expected < LEAST_EXPECTED:
         chosen[:] = False
     return render(page, chosen), float(np.interp(expected, *model.calibration))
+
+
+def _shares(page: scan.Page, text: str) -> np.ndarray:
+    """Share of each block's words that a text holds, 0 to 1, float32."""
+    known: dict[str, int] = {}
+    blocks = [alignment.word_numbers(block, known) for block in block_texts(page)]
+    return alignment.shares(blocks, alignment.word_numbers(text, known), _MOST_CELLS)

@@ -58,7 +58,7 @@ def add_surroundings(rows, columns, said, before, ancestors, groups, parent, fir
         mass[block + 1] = mass[block] + size[block] * said[block]
         weight[block + 1] = weight[block] + size[block]
     total = max(mass[n], 1e-9)
-    chosen, expected = choose(said, size)
+    chosen, expected = choose(said, size, 0.0)
     half = find_core(0.5 * total, mass, first, last, holder)
     most = find_core(0.8 * total, mass, first, last, holder)
     nearly = find_core(0.95 * total, mass, first, last, holder)

@@ -75,7 +75,7 @@ def _load(task: Task) -> Extract:
         trafilatura = importlib.import_module("trafilatura")
 
         def by_trafilatura(html: str) -> tuple[str, str, float | None]:
-            text = trafilatura.extract(html, fast=True, include_comments=False) if html else None
+            text = trafilatura.extract(html, include_comments=False) if html else None
             return text or "", "trafilatura", None
 
         return by_trafilatura

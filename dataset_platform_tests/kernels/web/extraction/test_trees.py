@@ -1,12 +1,9 @@
-"""Trees evaluate to what LightGBM predicts; the choice of blocks is the best there is."""
-
-import itertools
+"""Trees evaluate to what LightGBM predicts."""
 
 import numpy as np
 import pytest
 
 from dataset_platform.kernels.web.extraction import trees
-from dataset_platform.kernels.web.extraction.choice import choose
 
 lightgbm = pytest.importorskip("lightgbm", reason="the extra 'training' is not installed")
 
@@ -61,29 +58,3 @@ def test_an_unknown_split_is_refused():
     split = {"split_feature": 0, "decision_type": "==", "threshold": "1||2", "left_child": leaf, "right_child": leaf}
     with pytest.raises(ValueError, match="'=='"):
         trees.from_lightgbm({"tree_info": [{"tree_structure": split}]})
-
-
-def expected_f1(chosen, probability, size):
-    hits = float((size * probability)[chosen].sum())
-    return 2 * hits / (float(size[chosen].sum()) + float((size * probability).sum()))
-
-
-def test_no_other_choice_has_a_higher_expected_f1():
-    source = np.random.default_rng(9)
-    for blocks in (1, 2, 5, 9):
-        probability, size = source.random(blocks).astype(np.float32), source.integers(1, 60, blocks).astype(np.float64)
-        chosen, reached = choose(probability, size)
-        best = max(
-            expected_f1(np.array(choice, bool), probability, size)
-            for choice in itertools.product((0, 1), repeat=blocks)
-            if any(choice)
-        )
-        assert reached == pytest.approx(best)
-        assert expected_f1(chosen, probability, size) == pytest.approx(best)
-
-
-def test_nothing_likely_nothing_chosen():
-    chosen, reached = choose(np.zeros(4, np.float32), np.ones(4))
-    assert not chosen.any() and reached == 0
-    chosen, reached = choose(np.zeros(0, np.float32), np.zeros(0))
-    assert len(chosen) == 0 and reached == 0

@@ -1,8 +1,8 @@
-"""How much of each block is main content: the block's words are aligned with the known text.
+"""How much of each block another text of the page holds: the known text in training, trafilatura's in mode ``accurate``.
 
-The alignment is the longest common subsequence of words in which a word that follows its predecessor in both texts
+The block's words are aligned with the text's. The alignment is the longest common subsequence of words in which a word that follows its predecessor in both texts
 counts three and any other one, so that whole sentences win over stray words (a Smith-Waterman-like affine score
-without penalties). Text that the annotator moved is found in further rounds over what is left.
+without penalties). Text that was moved is found in further rounds over what is left.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["shares", "word_numbers"]
 
 _WORD = re.compile(r"\w+")
 _ROUNDS = 2
-_MOST_CELLS = 150_000_000
+MOST_CELLS = 150_000_000
 
 
 def word_numbers(text: str, known: dict[str, int]) -> np.ndarray:
@@ -85,8 +85,14 @@ def _run_lengths(found):  # type: ignore[no-untyped-def]
     return runs
 
 
-def shares(blocks: list[np.ndarray], gold: np.ndarray) -> np.ndarray:
-    """Share of each block's words that the gold text holds in about that order, 0 to 1, float32."""
+def shares(blocks: list[np.ndarray], gold: np.ndarray, most_cells: int = MOST_CELLS) -> np.ndarray:
+    """Share of each block's words that the other text holds in about that order, 0 to 1, float32.
+
+    Args:
+        blocks: words of each block, as numbers.
+        gold: words of the other text.
+        most_cells: bytes that one alignment may take, one for each pair of words; longer texts share nothing.
+    """
     sizes = np.array([len(block) for block in blocks])
     if not len(gold) or not sizes.sum():
         return np.zeros(len(blocks), np.float32)
@@ -95,7 +101,7 @@ def shares(blocks: list[np.ndarray], gold: np.ndarray) -> np.ndarray:
     matched = np.zeros(len(page), bool)
     left_page, left_gold = np.arange(len(page)), np.arange(len(gold))
     for turn in range(_ROUNDS):
-        if not len(left_page) or not len(left_gold) or len(left_page) * len(left_gold) > _MOST_CELLS:
+        if not len(left_page) or not len(left_gold) or len(left_page) * len(left_gold) > most_cells:
             break
         found = _align(page[left_page], gold[left_gold])
         runs = _run_lengths(found)
