@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from dataset_platform.contracts import DedupedCorpus, DuplicateLinks, FilteredDocuments, SignatureIndex
 from dataset_platform.defs.days import Day
-from dataset_platform.defs.web.dedup_days import judged_from
+from dataset_platform.defs.web.dedup_days import CORPUS, judged_from
 from dataset_platform.defs.web.dedup_staleness import mark_affected, mark_affected_in_spark
 from dataset_platform.defs.web.dedup_state import Snapshot, date_of
-from dataset_platform.lake import storage
+from dataset_platform.lake import outdated_days, storage
 from dataset_platform.settings import join
 
 if TYPE_CHECKING:
@@ -129,8 +129,10 @@ def judge_in_spark(day: Day, path: str) -> Left:
     before = (date >= first) & (date < this)
     filtered = day.table(FilteredDocuments).read_spark(spark)
     documents = filtered.where(date == this).withColumn("text_digest", F.xxhash64("text"))
-    # while a day waits to be made again, a record can be in the index of two days
-    earlier = dedup.first_landing(day.table(SignatureIndex).read_spark(spark).where(before).select(*EARLIER))
+    earlier = day.table(SignatureIndex).read_spark(spark).where(before).select(*EARLIER)
+    if outdated_days.marks(day.settings.lake, CORPUS):
+        # only while a day waits to be made again can a record be in the index of two days
+        earlier = dedup.first_landing(earlier)
     inputs, landed = dedup.without_landed(
         dedup.DayInputs(
             today=documents.select(*TODAY),

@@ -2,7 +2,7 @@
 
 A run is what lies between whitespace. The kernels mark cuts inside it, one byte per character; a token goes from one
 cut to the next. numba's cache notices changes of a kernel's own file only: after a change here, in ``addresses.py`` or
-of the bits of ``characters.py``, which are compiled in, delete this folder's ``__pycache__``.
+``phrases.py``, or of the bits of ``characters.py``, which are compiled in, delete this folder's ``__pycache__``.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class Exceptions(NamedTuple):
     cuts: npt.NDArray[np.uint32]
     """Bit k: a cut before the exception's character k."""
     phrase_keys: npt.NDArray[np.uint64]
-    """Hashes of the tokens that the rules alone would make of an exception."""
+    """Hashes of the tokens that the rules alone would make of an exception, and of each first part of them."""
     phrase_cuts: npt.NDArray[np.uint32]
+    """Cuts as above; bit 0: the tokens are the whole exception."""
     units: npt.NDArray[np.uint64]
     """Hashes of units of measurement, sorted."""
 
@@ -46,12 +47,17 @@ def finish(value):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(29))
 
 
+@numba.njit(cache=True, inline="always")
+def mixed(value, code):  # type: ignore[no-untyped-def]
+    value = (value ^ np.uint64(code)) * PRIME
+    return value ^ (value >> np.uint64(31))
+
+
 @numba.njit(cache=True)
 def hash_span(codes, first, last):  # type: ignore[no-untyped-def]
     value = OFFSET
     for i in range(first, last):
-        value = (value ^ np.uint64(codes[i])) * PRIME
-        value ^= value >> np.uint64(31)
+        value = mixed(value, codes[i])
     return finish(value)
 
 
@@ -60,23 +66,21 @@ def join_hash(value, token):  # type: ignore[no-untyped-def]
     return finish((value * _MIX) ^ token)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, inline="always")
 def slot_of(keys, key):  # type: ignore[no-untyped-def]
     """The slot that holds the key, or -1."""
     mask = np.int64(len(keys) - 1)
     at = np.int64(key) & mask
-    while keys[at] != 0:
-        if keys[at] == key:
-            return at
+    while keys[at] != 0 and keys[at] != key:
         at = (at + 1) & mask
-    return np.int64(-1)
+    return at if keys[at] != 0 else np.int64(-1)
 
 
 @numba.njit(cache=True)
-def _exception(codes, exceptions, a, b):  # type: ignore[no-untyped-def]
+def _exception(codes, keys, a, b):  # type: ignore[no-untyped-def]
     if b - a > MAX_EXCEPTION:
-        return -1
-    return slot_of(exceptions.keys, hash_span(codes, a, b))
+        return np.int64(-1)
+    return slot_of(keys, hash_span(codes, a, b))
 
 
 @numba.njit(cache=True)
@@ -200,27 +204,26 @@ def _cut_inside(codes, classes, a, b, cut):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def cut_run(codes, classes, exceptions, a, b, cut):  # type: ignore[no-untyped-def]
-    """Mark the cuts of the run a..b."""
-    units = exceptions.units
+def cut_run(codes, classes, keys, cuts, units, a, b, cut):  # type: ignore[no-untyped-def]
+    """Mark the cuts of the run a..b; ``keys``, ``cuts`` and ``units`` are those of ``Exceptions``."""
     while a < b:
-        at = _exception(codes, exceptions, a, b)
+        at = _exception(codes, keys, a, b)
         if at >= 0:
-            mark(cut, a, exceptions.cuts[at])
+            mark(cut, a, cuts[at])
             return
         prefix = _prefix(codes, classes, a, b)
         if prefix and a + prefix < b:
-            at = _exception(codes, exceptions, a + prefix, b)
+            at = _exception(codes, keys, a + prefix, b)
             if at >= 0:
                 cut[a + prefix] = 1
-                mark(cut, a + prefix, exceptions.cuts[at])
+                mark(cut, a + prefix, cuts[at])
                 return
         suffix = _suffix(codes, classes, units, a + prefix, b)
         if suffix and b - suffix > a:
-            at = _exception(codes, exceptions, a, b - suffix)
+            at = _exception(codes, keys, a, b - suffix)
             if at >= 0:
                 cut[b - suffix] = 1
-                mark(cut, a, exceptions.cuts[at])
+                mark(cut, a, cuts[at])
                 return
         if not prefix and not suffix:
             break

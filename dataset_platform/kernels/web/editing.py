@@ -16,7 +16,7 @@ _COPIED_FLAGS = np.uint8(0xFF & ~GAP)
 
 
 @numba.njit(cache=True)
-def _without(codes, spans):  # type: ignore[no-untyped-def]
+def without(codes, spans):  # type: ignore[no-untyped-def]
     removed = 0
     for k in range(len(spans)):
         removed += spans[k, 1] - spans[k, 0]
@@ -44,7 +44,7 @@ def _moved(positions, spans):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def remove_spans(codes, tokens, lines, spans, tables, exceptions, letters):  # type: ignore[no-untyped-def]
+def remove_spans(left, tokens, lines, spans, tables, exceptions, letters):  # type: ignore[no-untyped-def]
     """The fields of ``words.Words`` of the text without some spans.
 
     Args:
@@ -54,14 +54,14 @@ def remove_spans(codes, tokens, lines, spans, tables, exceptions, letters):  # t
     """
     classes, _ = tables
     starts, ends, hashes, flags, word_hashes, word_starts = tokens
-    left = _without(codes, spans)
     line_starts, line_ends = _moved(lines[0], spans), _moved(lines[1], spans)
     n = len(left)
-    out = space(n, n)
-    to_starts, to_ends, to_hashes, _, to_flags, to_lines, to_words, to_word_starts = out
+    out = space(n)
+    to_starts, to_ends, to_hashes, to_flags, to_lines, to_words, to_word_starts = out
     cut = np.zeros(n + 1, np.uint8)
-    count, words, token, word, line, k, shift = 0, 0, 0, 0, 0, 0, 0
-    i, previous = 0, 0
+    zero = np.int64(0)  # not a literal, which the compiler would make copies of the callees for
+    count, words, token, word, line, k, shift = zero, zero, zero, zero, zero, zero, zero
+    i, previous = zero, zero
     while i < n:
         if classes[left[i]] & ch.SPACE:
             i += 1
@@ -104,4 +104,4 @@ def remove_spans(codes, tokens, lines, spans, tables, exceptions, letters):  # t
                 words += 1
                 word += 1
         i = previous = end
-    return (left, *copied(out, count, words), line_starts, line_ends)
+    return (*copied(out, count, words), line_starts, line_ends)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 
 from dataset_platform.kernels.web import characters as ch
-from dataset_platform.kernels.web.affixes import MAX_EXCEPTION, OFFSET, PRIME, cut_run, finish, join_hash, mark, slot_of
+from dataset_platform.kernels.web.affixes import MAX_EXCEPTION, OFFSET, cut_run, finish, mark, mixed, slot_of
+from dataset_platform.kernels.web.phrases import apply_phrases
 
 HAS_ALPHA = 1  # at least one letter
 SYMBOLS = 2  # no word to Gopher's rules: nothing but punctuation
@@ -14,7 +17,8 @@ SENTENCE_END = 4  # a single mark that ends a sentence
 CLOSING = 8  # nothing but category P
 GAP = 16  # more than one space before it: spaCy has a token for that whitespace
 
-MAX_PHRASE = 12  # tokens of the longest phrase
+_ENDS_PLAIN = ch.SPACE | ch.ACTIVE | ch.IDEOGRAPH  # what a run of one word has none of
+_FULL_STOP = 46
 
 
 @numba.njit(cache=True)
@@ -32,52 +36,24 @@ def _cut_letters(codes, classes, a, b, cut):  # type: ignore[no-untyped-def]
             cut[after] = 1
 
 
-@numba.njit(cache=True)
-def _phrases(exceptions, hashes, first, total, found):  # type: ignore[no-untyped-def]
-    """How many phrases a run's tokens hold: first token, tokens and slot of each are written to ``found`` if it fits."""
-    matches = 0
-    for i in range(total - 1):
-        key = hashes[first + i]
-        for n in range(2, min(MAX_PHRASE, total - i) + 1):
-            key = join_hash(key, hashes[first + i + n - 1])
-            at = slot_of(exceptions.phrase_keys, key)
-            if at >= 0:
-                if matches < len(found):
-                    found[matches, 0], found[matches, 1], found[matches, 2] = i, n, at
-                matches += 1
-    return matches
+@numba.njit(cache=True, inline="always")
+def _flags(every, some, symbols, length):  # type: ignore[no-untyped-def]
+    flag = np.uint8(0)
+    if some & ch.ALPHA:
+        flag |= np.uint8(HAS_ALPHA)
+    if symbols:
+        flag |= np.uint8(SYMBOLS)
+    if length == 1 and every & ch.SENTENCE_END:
+        flag |= np.uint8(SENTENCE_END)
+    if every & ch.CLOSING:
+        flag |= np.uint8(CLOSING)
+    return flag
 
 
 @numba.njit(cache=True)
-def _apply_phrases(exceptions, starts, ends, hashes, first, count, cut):  # type: ignore[no-untyped-def]
-    """Put exceptions in place of the tokens the rules made of them inside a longer run; whether there was one.
-
-    The longest first, of equally long ones the first; a token that any of them covered begins and ends no other.
-    """
-    total = count - first
-    matches = _phrases(exceptions, hashes, first, total, np.empty((0, 3), np.int64))
-    if not matches:
-        return False
-    found = np.empty((matches, 3), np.int64)
-    _phrases(exceptions, hashes, first, total, found)
-    taken = np.zeros(total, np.uint8)
-    for n in range(MAX_PHRASE, 1, -1):
-        for k in range(matches):
-            i = found[k, 0]
-            if found[k, 1] != n:
-                continue
-            if not taken[i] and not taken[i + n - 1]:
-                begin = starts[first + i]
-                cut[begin + 1 : ends[first + i + n - 1]] = 0
-                mark(cut, begin, exceptions.phrase_cuts[found[k, 2]])
-            taken[i : i + n] = 1
-    return True
-
-
-@numba.njit(cache=True)
-def _emit(codes, classes, folded, a, b, cut, letters, line, out, count):  # type: ignore[no-untyped-def]
-    """Write the tokens of a run behind those there are; how many there are then."""
-    starts, ends, hashes, lower, flags, lines = out
+def _emit(codes, classes, folded, a, b, cut, letters, line, out, count, words):  # type: ignore[no-untyped-def]
+    """Write the tokens of a run and its words behind those there are; how many there are then."""
+    starts, ends, hashes, flags, lines, word_hashes, word_starts = out
     symbol = np.uint32(ch.WORDLESS | ch.SYMBOL) if letters else np.uint32(ch.SYMBOL)
     i = a
     while i < b:
@@ -90,74 +66,76 @@ def _emit(codes, classes, folded, a, b, cut, letters, line, out, count):  # type
             every &= kind
             some |= kind
             symbols &= kind & symbol != 0
-            value = (value ^ np.uint64(code)) * PRIME
-            value ^= value >> np.uint64(31)
-            value_lower = (value_lower ^ np.uint64(folded[code])) * PRIME
-            value_lower ^= value_lower >> np.uint64(31)
+            value = mixed(value, code)
+            value_lower = mixed(value_lower, folded[code])
             i += 1
             if i >= b or cut[i]:
                 break
         starts[count], ends[count], lines[count] = first, i, line
         hashes[count] = finish(value)
-        # 0 where MinHash has no word here
-        lower[count] = np.uint64(0) if every & ch.WORDLESS else finish(value_lower)
-        flag = 0
-        if some & ch.ALPHA:
-            flag |= HAS_ALPHA
-        if symbols:
-            flag |= SYMBOLS
-        if i - first == 1 and every & ch.SENTENCE_END:
-            flag |= SENTENCE_END
-        if every & ch.CLOSING:
-            flag |= CLOSING
-        flags[count] = flag
+        flags[count] = _flags(every, some, symbols, i - first)
         count += 1
-    return count
+        if not every & ch.WORDLESS:
+            word_hashes[words], word_starts[words] = finish(value_lower), first
+            words += 1
+    return count, words
+
+
+@numba.njit(cache=True)
+def _emit_words(codes, classes, folded, a, b, cut, word_hashes, word_starts, words):  # type: ignore[no-untyped-def]
+    """Write only the words of a run behind those there are; how many there are then."""
+    i = a
+    while i < b:
+        value, first, every = OFFSET, i, np.uint32(0xFFFFFFFF)
+        while True:
+            every &= classes[codes[i]]
+            value = mixed(value, folded[codes[i]])
+            i += 1
+            if i >= b or cut[i]:
+                break
+        if not every & ch.WORDLESS:
+            word_hashes[words], word_starts[words] = finish(value), first
+            words += 1
+    return words
 
 
 @numba.njit(cache=True)
 def split_run(codes, tables, exceptions, a, b, seen, cut, letters, line, gap, out, count, words):  # type: ignore[no-untyped-def]
     """Split the run a..b, whose characters' classes together are ``seen``; tokens and words there are then."""
     classes, folded = tables
-    starts, ends, hashes, lower, flags, lines, word_hashes, word_starts = out
-    into = (starts, ends, hashes, lower, flags, lines)
+    starts, ends, hashes, flags, lines, word_hashes, word_starts = out
     parted = letters and seen & ch.IDEOGRAPH != 0
     ruled = seen & ch.ACTIVE != 0 or (seen & ch.DIGIT != 0 and seen & ~np.uint32(ch.DIGITS_ONLY) != 0)
     if ruled:
-        cut_run(codes, classes, exceptions, a, b, cut)
+        cut_run(codes, classes, exceptions.keys, exceptions.cuts, exceptions.units, a, b, cut)
     if parted:
         _cut_letters(codes, classes, a, b, cut)
-    end = _emit(codes, classes, folded, a, b, cut, letters, line, into, count)
+    end, last = _emit(codes, classes, folded, a, b, cut, letters, line, out, count, words)
+    again = False
     if ruled:
-        if end - count > 2 and _apply_phrases(exceptions, starts, ends, hashes, count, end, cut):
-            end = _emit(codes, classes, folded, a, b, cut, letters, line, into, count)
+        again = end - count > 2 and apply_phrases(exceptions, starts, ends, hashes, count, end, cut)
     elif b - a <= MAX_EXCEPTION and not parted:
         at = slot_of(exceptions.keys, hashes[count])
         if at >= 0 and exceptions.cuts[at]:
             mark(cut, a, exceptions.cuts[at])
-            end = _emit(codes, classes, folded, a, b, cut, letters, line, into, count)
+            again = True
+    if again:
+        end, last = _emit(codes, classes, folded, a, b, cut, letters, line, out, count, words)
     if gap:
-        flags[count] |= GAP
-    first, last = count, end
+        flags[count] |= np.uint8(GAP)
     if seen & ch.IDEOGRAPH and not letters:
         # to MinHash a letter is a word in every language: the two copies of a text may be taken for different ones
         _cut_letters(codes, classes, a, b, cut)
-        first, last = end, _emit(codes, classes, folded, a, b, cut, letters, line, into, end)
-    for k in range(first, last):
-        if lower[k]:
-            word_hashes[words], word_starts[words] = lower[k], starts[k]
-            words += 1
-    return end, words
+        last = _emit_words(codes, classes, folded, a, b, cut, word_hashes, word_starts, words)
+    return end, last
 
 
 @numba.njit(cache=True)
-def space(size, longest):  # type: ignore[no-untyped-def]
-    # the letters of one run may be written behind the tokens
-    size += longest
+def space(size):  # type: ignore[no-untyped-def]
+    """Room for as many tokens and words: starts, ends, hashes, flags, lines, word_hashes, word_starts."""
     return (
         np.empty(size, np.int32),
         np.empty(size, np.int32),
-        np.empty(size, np.uint64),
         np.empty(size, np.uint64),
         np.empty(size, np.uint8),
         np.empty(size, np.int32),
@@ -167,24 +145,8 @@ def space(size, longest):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _measured(codes, classes):  # type: ignore[no-untyped-def]
-    """Lines at most, and characters of the longest run."""
-    breaks, longest, run = 1, 0, 0
-    for i in range(len(codes)):
-        kind = classes[codes[i]]
-        if kind & ch.SPACE:
-            run = 0
-            if kind & ch.LINE_BREAK:
-                breaks += 1
-        else:
-            run += 1
-            longest = max(longest, run)
-    return breaks, longest
-
-
-@numba.njit(cache=True)
 def copied(out, count, words):  # type: ignore[no-untyped-def]
-    starts, ends, hashes, _, flags, lines, word_hashes, word_starts = out
+    starts, ends, hashes, flags, lines, word_hashes, word_starts = out
     return (
         starts[:count].copy(),
         ends[:count].copy(),
@@ -197,50 +159,133 @@ def copied(out, count, words):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _line_breaks(codes, classes):  # type: ignore[no-untyped-def]
+    """Characters that break lines: the text has one line more at most."""
+    breaks = 0
+    for code in codes:
+        breaks += (classes[code] & ch.LINE_BREAK) != 0
+    return breaks
+
+
+@numba.njit(cache=True)
 def split_codes(codes, classes, folded, exceptions, letters):  # type: ignore[no-untyped-def]
-    """Tokens, words and lines of a text, as the fields of ``words.Words`` after ``codes``."""
+    """Tokens, words and lines of a text, as the fields of ``words.Words`` after ``codes``.
+
+    Nineteen runs in twenty are a plain word, or one with a single mark behind it that splits off: their tokens are written
+    here, hashed while they are read, because a call that takes many arrays costs more (numba counts the references to
+    each array, and to each one unpacked from a tuple) than the word itself. ``split_run`` splits every other run.
+    """
     n = len(codes)
-    breaks, longest = _measured(codes, classes)
-    line_starts, line_ends = np.zeros(breaks, np.int32), np.zeros(breaks, np.int32)
-    line_words, line_longest = np.zeros(breaks, np.int32), np.zeros(breaks, np.int32)
+    breaks = _line_breaks(codes, classes) + 1
+    line_starts, line_ends = np.empty(breaks, np.int32), np.empty(breaks, np.int32)
+    line_words, line_longest = np.empty(breaks, np.int32), np.empty(breaks, np.int32)
     cut = np.zeros(n + 1, np.uint8)
-    out = space(n, longest)
-    count, words, line, i, previous = 0, 0, 0, 0, 0
+    starts, ends, lines = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
+    hashes, flags = np.empty(n, np.uint64), np.empty(n, np.uint8)
+    word_hashes, word_starts = np.empty(n, np.uint64), np.empty(n, np.int32)
+    keys, cuts = exceptions.keys, exceptions.cuts
+    tables = (classes, folded)
+    out = (starts, ends, hashes, flags, lines, word_hashes, word_starts)
+    symbol = np.uint32(ch.WORDLESS | ch.SYMBOL) if letters else np.uint32(ch.SYMBOL)
+    zero: Any = np.int64(0)  # not a literal, which the compiler would make copies of the callees for
+    count, words, line, i, previous = zero, zero, zero, zero, zero
+    line_start, in_line, longest = zero, zero, zero
     while i < n:
         kind = classes[codes[i]]
         if kind & ch.SPACE:
             if kind & ch.LINE_BREAK:
                 if codes[i] == 13 and i + 1 < n and codes[i + 1] == 10:
                     i += 1
+                line_starts[line] = line_start if in_line else previous
+                line_ends[line] = previous
+                line_words[line], line_longest[line] = in_line, longest
+                in_line = longest = 0
                 line += 1
             i += 1
             continue
-        end, seen, run = i, np.uint32(0), 0
-        while end < n:
-            kind = classes[codes[end]]
-            if kind & ch.SPACE:
-                break
-            seen |= kind
-            end += 1
-            run += 1
-            if letters and kind & ch.IDEOGRAPH:
-                line_words[line] += 1 if run == 1 else 2
-                line_longest[line] = max(line_longest[line], run - 1, 1)
-                run = 0
-        if run:
-            line_words[line] += 1
-            line_longest[line] = max(line_longest[line], run)
-        if line_ends[line] == 0:
-            line_starts[line] = i
-        line_ends[line] = end
+        if not in_line:
+            line_start = i
         gap = i - previous > 1 or (i > 0 and codes[previous] != 32)
-        count, words = split_run(
-            codes, (classes, folded), exceptions, i, end, seen, cut, letters, line, gap, out, count, words
-        )
+        value, value_lower, end = OFFSET, OFFSET, i
+        every, seen = np.uint32(0xFFFFFFFF), np.uint32(0)
+        symbols = True
+        while not kind & _ENDS_PLAIN:
+            code = codes[end]
+            every &= kind
+            seen |= kind
+            symbols &= kind & symbol != 0
+            value = mixed(value, code)
+            value_lower = mixed(value_lower, folded[code])
+            end += 1
+            if end == n:
+                break
+            kind = classes[codes[end]]
+        length = end - i
+        plain = length > 0 and not (seen & ch.DIGIT and seen & ~np.uint32(ch.DIGITS_ONLY))
+        marked = 0
+        if plain and end < n and not kind & ch.SPACE:
+            # a word and what may be its only mark: no prefix, address or cut inside is possible, one suffix at most
+            code = codes[end]
+            marked = 1
+            plain = end + 1 == n or classes[codes[end + 1]] & ch.SPACE != 0
+            if code == _FULL_STOP:
+                plain = plain and classes[codes[end - 1]] & ch.BEFORE_STOP != 0
+            else:
+                plain = plain and kind & ch.SUFFIX and not kind & (ch.CURRENCY | ch.IDEOGRAPH)
+            if plain and length < MAX_EXCEPTION:
+                plain = slot_of(keys, finish(mixed(value, code))) < 0
+        hashed = finish(value)
+        if plain and length <= MAX_EXCEPTION:
+            at = slot_of(keys, hashed)
+            plain = at < 0 or cuts[at] == 0
+        if plain:
+            starts[count], ends[count], lines[count], hashes[count] = i, end, line, hashed
+            flags[count] = _flags(every, seen, symbols, length) | (np.uint8(GAP) if gap else np.uint8(0))
+            count += 1
+            if not every & ch.WORDLESS:
+                word_hashes[words], word_starts[words] = finish(value_lower), i
+                words += 1
+            if marked:
+                code = codes[end]
+                starts[count], ends[count], lines[count] = end, end + 1, line
+                hashes[count] = finish(mixed(OFFSET, code))
+                flags[count] = _flags(kind, kind, kind & symbol != 0, 1)
+                count += 1
+                if not kind & ch.WORDLESS:
+                    word_hashes[words], word_starts[words] = finish(mixed(OFFSET, folded[code])), end
+                    words += 1
+                end += 1
+                length += 1
+            in_line += 1
+            longest = max(longest, length)
+        else:
+            while end < n:
+                kind = classes[codes[end]]
+                if kind & ch.SPACE:
+                    break
+                seen |= kind
+                end += 1
+                length += 1
+                if letters and kind & ch.IDEOGRAPH:
+                    in_line += 1 if length == 1 else 2
+                    longest = max(longest, length - 1, 1)
+                    length = 0
+            if length:
+                in_line += 1
+                longest = max(longest, length)
+            count, words = split_run(
+                codes, tables, exceptions, i, end, seen, cut, letters, line, gap, out, count, words
+            )
         i = previous = end
-    breaks = line if n == 0 or classes[codes[n - 1]] & ch.LINE_BREAK else line + 1
-    for k in range(breaks):
-        if line_ends[k] == 0:  # a blank line lies where the one before it ends
-            line_starts[k] = line_ends[k] = line_ends[k - 1] if k else 0
-    lines = (line_starts[:breaks].copy(), line_ends[:breaks].copy(), line_words[:breaks].copy())
-    return (*copied(out, count, words), *lines, line_longest[:breaks].copy())
+    if n and not classes[codes[n - 1]] & ch.LINE_BREAK:
+        line_starts[line] = line_start if in_line else previous
+        line_ends[line] = previous
+        line_words[line], line_longest[line] = in_line, longest
+        line += 1
+    lines_of = (
+        line_starts[:line].copy(),
+        line_ends[:line].copy(),
+        line_words[:line].copy(),
+        line_longest[:line].copy(),
+    )
+    return (*copied(out, count, words), *lines_of)

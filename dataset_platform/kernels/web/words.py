@@ -87,8 +87,10 @@ class Words:
             spans: first and end character of each, of shape (n, 2), ascending; each within a line's stripped text.
         """
         tables = character_tables()
-        codes, starts, ends, hashes, flags, lines, folded, folded_starts, line_starts, line_ends = editing.remove_spans(
-            self.codes,
+        codes = editing.without(self.codes, spans)
+        codes.flags.writeable = False  # as those of ``code_points``: one compiled version for both
+        starts, ends, hashes, flags, lines, folded, folded_starts, line_starts, line_ends = editing.remove_spans(
+            codes,
             (self.starts, self.ends, self.hashes, self.flags, self.folded, self.folded_starts),
             (self.line_starts, self.line_ends),
             spans,
@@ -149,8 +151,9 @@ def exceptions() -> Exceptions:
         if len(hashes) > 1:
             key = hashes[0]
             for token in hashes[1:]:
+                phrases.setdefault(int(key), 0)
                 key = np.uint64(join_hash(key, token))
-            phrases[int(key)] = cut
+            phrases[int(key)] = cut | 1
     return Exceptions(*_table({int(hash_word(w)): c for w, c in cuts.items()}, 4096), *_table(phrases, 2048), units)
 
 

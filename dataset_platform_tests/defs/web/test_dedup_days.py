@@ -422,9 +422,9 @@ def test_spans_of_days_in_any_order_end_as_all_at_once(tmp_path: Path, seed: int
     days = {key: [Page(10 * n + i, lined(draw)) for i in range(4)] for n, key in enumerate(D[:4])}
     lake = all_at_once(tmp_path / "lake", days, **spans())
     named = 0
-    for _ in range(3):
+    for number in range(100, 103):
         key = draw.choice(D[:3])
-        days[key] = [*days[key][1:], Page(draw.randrange(100, 200), lined(draw))]
+        days[key] = [*days[key][1:], Page(number, lined(draw))]
         lake.land(key, days[key])
         lake.make(key)
         named += len(settle(lake, sorted(days), draw))
