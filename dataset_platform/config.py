@@ -9,7 +9,7 @@ import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -197,11 +197,21 @@ class PlatformConfig(BaseModel):
         default_factory=dict, description="engine per table, for the kernels that may run on any"
     )
 
+    @property
+    def local(self) -> bool:
+        """Whether kernels run in worker processes of this machine unless their table says otherwise."""
+        return self._resolved(self.engine) == "local"
+
     def engine_of(self, table: str) -> Literal["local", "spark", "ray"]:
-        """The engine that a table's kernel runs on."""
-        chosen = next((engine for name, engine in self.engines.items() if name == table), self.engine)
-        if chosen != "auto":
-            return chosen
+        """The engine that a table's kernel runs on; a table that ``engines`` cannot name needs Spark."""
+        if table not in get_args(AnyEngine):
+            return "spark"
+        return self._resolved(next((engine for name, engine in self.engines.items() if name == table), self.engine))
+
+    @staticmethod
+    def _resolved(engine: Engine) -> Literal["local", "spark", "ray"]:
+        if engine != "auto":
+            return engine
         named = os.environ.get("DATASET_PLATFORM_SPARK_MASTER") or os.environ.get("DATASET_PLATFORM_SPARK_REMOTE")
         return "spark" if named else "local"
 

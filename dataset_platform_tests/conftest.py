@@ -11,6 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says how busy the machine is, not whether the code is right
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # before anything starts a JVM: tests are small, and many commits and shuffles follow each other
 os.environ.setdefault("DATASET_PLATFORM_SPARK_MEMORY", "2g")

@@ -53,6 +53,27 @@ def test_a_file_changes_what_it_names_and_nothing_else(config_file: Path) -> Non
     assert config.engines == {"web/filtered_documents": "ray"}
 
 
+@pytest.mark.parametrize("engine", ["auto", "local", "spark", "ray"])
+@pytest.mark.parametrize("master", ["", "local[2]"])
+def test_a_table_is_on_the_engine_asked_for_and_what_needs_spark_is_on_spark(
+    config_file: Path, engine: str, master: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATASET_PLATFORM_SPARK_REMOTE", raising=False)
+    monkeypatch.setenv("DATASET_PLATFORM_SPARK_MASTER", master)
+    config_file.write_text(f"engine: {engine}\nengines: {{web/documents: ray}}\n")
+    config = load_config()
+    named = {"auto": "spark" if master else "local"}.get(engine, engine)
+    assert config.local == (named == "local")
+    assert config.engine_of("web/documents") == "ray"
+    assert config.engine_of("web/filtered_documents") == config.engine_of("tokens/tokenized_shards") == named
+    from dataset_platform import definitions  # noqa: F401 - declares the stages
+    from dataset_platform.defs.stages import STAGES
+
+    merged = [name for name, stage in STAGES.items() if stage.merge is not None]
+    assert "driving/silver_frames" in merged
+    assert {config.engine_of(name) for name in merged} == {"spark"}
+
+
 def test_a_missing_file_is_named(config_file: Path) -> None:
     assert str(config_file) in refusal()
     config_file.mkdir()

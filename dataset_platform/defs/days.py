@@ -38,7 +38,7 @@ class Day:
     @property
     def local(self) -> bool:
         """Whether this machine, without a JVM, is what the web and token lanes run on."""
-        return self.config.engine_of("") == "local"
+        return self.config.local
 
     def table(self, contract: type[Contract]) -> LakeTable:
         """A table of this lake."""

@@ -85,11 +85,10 @@ def from_kernel(
         def write(path: str) -> None:
             from dataset_platform.engines.stage_writer import write_kernel_output
 
-            engine = day.config.engine_of(contract.table_name())
             write_kernel_output(engine, day.table(reads), day.key, kernel(day), contract, path, day.session)
 
-        local = day.config.engine_of(contract.table_name()) == "local"
-        return Staged(write, None if tallies else above.rows_kept, inputs, in_process=local)
+        engine = day.config.engine_of(contract.table_name())
+        return Staged(write, None if tallies else above.rows_kept, inputs, in_process=engine == "local")
 
     return compute
 
@@ -234,6 +233,7 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
         shown = receipt_metadata(day.table(stage.contract).url, outcome.receipt) | {"note": staged.note}
         return outcome, shown | _merge_metadata(stage, outcome.merged)
     if stage.in_process or staged.in_process:
+        assert stage.merge is None, "a MERGE needs Spark"
         published = run_arrow_stage(run, staged.write, staged.rows_in, staged.after_arrow, stage.settle)
         outcome = _looked_at(stage, day, published)
         return outcome, _shown(stage, day, outcome.receipt) if outcome.published else {}
@@ -297,7 +297,7 @@ def check_day(stage: Stage, day: Day) -> "list[Finding]":
 
     receipt = day.upstream(stage.contract)
     table = day.table(stage.contract)
-    if receipt.rows_kept and (stage.in_process or day.local):
+    if receipt.rows_kept and (stage.in_process or (day.local and stage.merge is None)):
         contract = contract_of_published(table, day.key)
     elif receipt.rows_kept:
         rows = table.read_spark(day.spark, day.key).select(*stage.contract.data_schema().names)

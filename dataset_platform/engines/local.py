@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -60,7 +61,7 @@ def pool() -> Executor:
     _started = get_reusable_executor(
         max_workers=workers(),
         timeout=_IDLE_SECONDS,
-        initializer=_end_with,
+        initializer=_begin,
         initargs=(os.getpid(),),
         env={**_THREADS, "TOKENIZERS_PARALLELISM": "false"},
     )
@@ -115,7 +116,9 @@ def write_batches(tasks: Iterable[pa.RecordBatch], kernel: Kernel, schema: pa.Sc
 def map_tasks(function: Callable[..., T], tasks: Iterable[tuple[Any, ...]], label: str) -> Iterator[T]:
     """Call a function of a module in the workers, once for each task's arguments; results in the order of the tasks.
 
-    Tasks are taken as workers take them, so that few are held at a time.
+    Tasks are taken as workers take them, so that few are held at a time. Where it does not come to its end (a task
+    fails, the caller is interrupted or gives up) the workers end first: none of them writes on below a path that the
+    next try clears.
 
     Raises:
         EngineError: a worker process died.
@@ -138,13 +141,14 @@ def map_tasks(function: Callable[..., T], tasks: Iterable[tuple[Any, ...]], labe
             done += 1
             report(f"{label}: {done}/{given} parts")
     except BrokenProcessPool as e:
+        stop()
         raise EngineError(
             f"A worker process died during {label or 'a stage'}: {str(e).splitlines()[0]}",
             "If memory was short, lower DATASET_PLATFORM_LOCAL_WORKERS; then run the command again.",
         ) from e
-    finally:
-        for future in waiting:
-            future.cancel()
+    except BaseException:
+        stop()
+        raise
 
 
 def _one_by_one(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -193,12 +197,13 @@ def _run(packed: bytes, message: bytes, path: str) -> int:
     return count
 
 
-def _end_with(parent: int) -> None:
-    """In a worker: end when the process that started it is gone, however it went."""
+def _begin(parent: int) -> None:
+    """In a worker: leave Ctrl-C to the process that started it, and end when that one is gone, however it went."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1.0)
         os._exit(1)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=watch, daemon=True, name="parent watch").start()

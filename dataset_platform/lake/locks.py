@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -141,7 +141,8 @@ def _lease(url: str, name: str, wait: float) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(timeout=5)
-        _release(client, bucket, key, token)
+        with suppress(BotoCoreError, ClientError):  # what was done under it stands, and the lease runs out by itself
+            _release(client, bucket, key, token)
 
 
 def _release(client: Any, bucket: str, key: str, token: str) -> None:
@@ -165,13 +166,20 @@ def _renewed(client: Any, bucket: str, key: str, token: str, etag: str) -> str |
 
 def _etag_of(client: Any, bucket: str, key: str, token: str) -> str | None:
     """The ETag of the lease that is there, None when there is none of this token."""
+    there = _read(client, bucket, key)
+    return there["ETag"] if there is not None and json.loads(there["Body"].read())["token"] == token else None
+
+
+def _read(client: Any, bucket: str, key: str) -> Any:
+    """The lease that is there, None when there is none."""
     from botocore.exceptions import ClientError
 
     try:
-        there = client.get_object(Bucket=bucket, Key=key)
-    except ClientError:
-        return None
-    return there["ETag"] if json.loads(there["Body"].read())["token"] == token else None
+        return client.get_object(Bucket=bucket, Key=key)
+    except ClientError as e:
+        if e.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+    return None
 
 
 def _is_stale(lease: Any) -> bool:
@@ -194,13 +202,15 @@ def _acquire(client: Any, bucket: str, key: str, token: str) -> str | None:
     except ClientError as e:
         if e.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
             raise
-    try:
-        there = client.get_object(Bucket=bucket, Key=key)
-        if not _is_stale(there):
-            return None
-        return client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfMatch=there["ETag"])["ETag"]
-    except ClientError:
+    there = _read(client, bucket, key)
+    if there is None or not _is_stale(there):
         return None
+    try:
+        return client.put_object(Bucket=bucket, Key=key, Body=_lease_body(token), IfMatch=there["ETag"])["ETag"]
+    except ClientError as e:
+        if e.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 409, 412):
+            raise
+    return None
 
 
 def _read_holder(client: Any, bucket: str, key: str) -> str:
@@ -218,16 +228,21 @@ def held_elsewhere(lake_root: str, name: str) -> bool:
 
 
 def held(lake_root: str, name: str) -> bool:
-    """Whether anybody, this process included, holds the lock ``name`` right now."""
+    """Whether anybody, this process included, holds the lock ``name`` right now.
+
+    Raises:
+        InputError: the store does not say.
+    """
     place = _place(lake_root, name)
     if is_url(lake_root):
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         bucket, _, key = (place + ".json").split("://", 1)[1].partition("/")
         try:
-            return not _is_stale(storage.s3_client().get_object(Bucket=bucket, Key=key))
-        except ClientError:
-            return False
+            there = _read(storage.s3_client(), bucket, key)
+        except (BotoCoreError, ClientError) as e:
+            raise InputError(f"Cannot read {place}.json: {e}", "Check AWS_ENDPOINT_URL and your credentials.") from None
+        return there is not None and not _is_stale(there)
     import filelock
 
     if not Path(place + ".lock").exists():

@@ -86,25 +86,81 @@ def test_a_worker_that_fails_is_told_and_the_next_command_works(
     assert len(rows_below(tmp_path / "next")) == 40
 
 
-def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    script = (
-        "import os, time\n"
-        "from dataset_platform.engines import local\n"
-        "print(local.pool().submit(os.getpid).result(), flush=True)\n"
-        "time.sleep(600)\n"
+def wait_or_fail(folder: str, fails: bool) -> None:
+    """A task that works on for ever, or one that fails once another has begun."""
+    if fails:
+        while not list(Path(folder).iterdir()):
+            time.sleep(0.05)
+        raise ConfigError("The task says no.", "Try another.")
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def test_no_worker_works_on_behind_a_stage_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASET_PLATFORM_LOCAL_WORKERS", "2")
+    with pytest.raises(ConfigError, match="says no"):
+        list(local.map_tasks(wait_or_fail, [(str(tmp_path), fails) for fails in (True, False, False)], "test"))
+    begun = [int(path.name) for path in tmp_path.iterdir()]
+    assert begun and not any(alive(pid) for pid in begun)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that is dead may wait for a reaper that this container does not have."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children(pid: int) -> list[int]:
+    return [int(c) for path in Path(f"/proc/{pid}/task").glob("*/children") for c in path.read_text().split()]
+
+
+SLOW = """
+import sys, time
+from dataset_platform.engines import local
+
+def slow():
+    for number, _ in enumerate(local.map_tasks(time.sleep, [(0,), (600,), (600,)], "slow")):
+        print(number, flush=True)
+"""
+IN_DAGSTER = """
+import dagster as dg
+dg.materialize([dg.asset(slow)], raise_on_error=False)
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "how"),
+    [("slow()", signal.SIGKILL), ("slow()", signal.SIGTERM), (IN_DAGSTER, signal.SIGINT), (IN_DAGSTER, signal.SIGTERM)],
+    ids=["killed", "terminated", "interrupted in Dagster", "terminated in Dagster"],
+)
+def test_a_process_that_is_killed_or_interrupted_leaves_none_behind(where: str, how: signal.Signals) -> None:
+    env = {**os.environ, "DATASET_PLATFORM_LOCAL_WORKERS": "2", "DAGSTER_HOME": ""}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", SLOW + where], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ})
-    assert parent.stdout is not None
-    worker = int(parent.stdout.readline())
-    parent.kill()
-    parent.wait()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and Path(f"/proc/{worker}").exists():
-        if Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
-            break  # dead, and waits for a reaper that this container may not have
-        time.sleep(0.2)
-    else:
-        assert not Path(f"/proc/{worker}").exists()
+    try:
+        assert parent.stdout is not None and parent.stdout.readline() == "0\n"
+        below = children(parent.pid)
+        assert len(below) >= 2
+        parent.send_signal(how)
+        parent.wait(timeout=60)
+        until = time.monotonic() + 60
+        while any(alive(pid) for pid in below) and time.monotonic() < until:
+            time.sleep(0.2)
+        assert not [pid for pid in below if alive(pid)]
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def test_a_process_that_ends_takes_its_idle_workers_along() -> None:
+    script = "import os\nfrom dataset_platform.engines import local\nprint(local.pool().submit(os.getpid).result())\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ}, timeout=120
+    )
+    assert ended.returncode == 0 and not alive(int(ended.stdout))
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many"])

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from dataset_platform.engines.progress import listening
-from dataset_platform.errors import LockedError
+from dataset_platform.errors import InputError, LockedError
 from dataset_platform.lake import locks, storage
 
 
@@ -139,6 +139,14 @@ def test_a_renewal_whose_answer_is_lost_does_not_end_the_lease(bucket: str, monk
     monkeypatch.setattr(locks, "LEASE_SECONDS", 4.0)
     client = storage.s3_client()
     put, puts = client.put_object, []
+    get, gets = client.get_object, []
+
+    def busy_once(**arguments: object) -> object:
+        gets.append(arguments["Key"])
+        if len(gets) == 1:
+            answer = {"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+            raise ClientError(answer, "GetObject")
+        return get(**arguments)
 
     def losing(**arguments: object) -> object:
         answer = put(**arguments)
@@ -147,7 +155,7 @@ def test_a_renewal_whose_answer_is_lost_does_not_end_the_lease(bucket: str, monk
             raise EndpointConnectionError(endpoint_url="http://gone")
         return answer
 
-    client.put_object = losing
+    client.put_object, client.get_object = losing, busy_once
     monkeypatch.setattr(storage, "s3_client", lambda: client)
     with locks.lock(bucket + "/lake", "t", wait_s=5):
         deadline = time.monotonic() + 60
@@ -157,3 +165,33 @@ def test_a_renewal_whose_answer_is_lost_does_not_end_the_lease(bucket: str, monk
         assert len(puts) >= 4 and there["ETag"] in puts[2:]
     with pytest.raises(ClientError):
         client.get_object(Bucket=bucket[5:], Key="lake/_locks/t.json")
+
+
+def test_a_lease_that_cannot_be_given_back_does_not_fail_what_was_done(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = storage.s3_client()
+    asked: list[object] = []
+
+    def gone(**arguments: object) -> object:
+        asked.append(arguments["Key"])
+        raise EndpointConnectionError(endpoint_url="http://gone")
+
+    client.delete_object = gone
+    monkeypatch.setattr(storage, "s3_client", lambda: client)
+    with locks.lock(bucket + "/lake", "t", wait_s=5):
+        pass
+    assert asked == ["lake/_locks/t.json"]
+
+
+def test_a_store_that_does_not_answer_says_nothing_of_a_lock(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = storage.s3_client()
+    forbidden = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+
+    def refuse(**arguments: object) -> object:
+        raise ClientError(forbidden, "GetObject")
+
+    client.get_object = refuse
+    monkeypatch.setattr(storage, "s3_client", lambda: client)
+    with pytest.raises(InputError, match="Cannot read"):
+        locks.held(bucket + "/lake", "t")

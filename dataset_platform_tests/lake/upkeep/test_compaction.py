@@ -140,6 +140,7 @@ def test_stages_of_a_ledger_stay_apart(tmp_path: Path) -> None:
     assert found == [("documents", "documents"), ("documents", "more"), ("filtered_documents", "filtered_documents")]
 
 
+@pytest.mark.slow
 def test_a_partition_is_replaced_as_before_and_spark_reads_and_merges_what_was_compacted(tmp_path: Path, spark) -> None:
     table = crowded(str(tmp_path / "lake"))
     before = sorted(tuple(row) for row in table.read_spark(spark).collect())
@@ -256,6 +257,7 @@ def test_a_process_that_writes_and_upkeep_do_not_disturb_each_other(lake_root: s
     assert shape_of(table).files == len(days) + len(DAYS) + 1
 
 
+@pytest.mark.slow
 def test_a_stage_is_materialized_while_upkeep_runs(tmp_path: Path, spark) -> None:
     from dataset_platform_tests.contracts.rows import document
     from dataset_platform_tests.lake.test_publishing import Lake, rejected

@@ -62,6 +62,7 @@ def test_expired_commits_before_a_checkpoint_go_and_are_named_no_more(tmp_path: 
     assert tidy_log(table, every=100).removed == 0
 
 
+@pytest.mark.slow
 def test_spark_writes_and_reads_a_table_whose_log_was_tidied(tmp_path: Path, spark) -> None:
     import pyarrow as pa
 
