@@ -68,7 +68,7 @@ def test_what_is_not_there_is_said_with_what_is(table: LakeTable, tmp_path: Path
 def test_a_version_whose_files_are_gone_is_refused(table: LakeTable) -> None:
     table.delta().vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     assert paths(table) == ["z", "c"]
-    with pytest.raises(StateError, match="version 2 of web/raw_warcs are gone"):
+    with pytest.raises(StateError, match="Version 2 of web/raw_warcs cannot be read any more"):
         paths(table, 2)
 
 
