@@ -52,12 +52,19 @@ class Page:
 
 
 def handbook_pages() -> list[Page]:
-    """The language reference that ``help()`` shows, some three hundred words a page; empty where it is left out."""
+    """The language reference that ``help()`` shows, some three hundred words a page; empty where it is left out.
+
+    Some topics are chapters of another: a page that says what an earlier one said is taken once.
+    """
     try:
         topics = importlib.import_module("pydoc_data.topics").topics
     except ImportError:
         return []
-    return [page for name in sorted(topics) for page in _cut(name, list(_blocks(topics[name])))]
+    pages = (page for name in sorted(topics) for page in _cut(name, list(_blocks(topics[name]))))
+    first: dict[tuple[tuple[str, str], ...], Page] = {}
+    for page in pages:
+        first.setdefault(page.blocks, page)
+    return list(first.values())
 
 
 def library_pages() -> list[Page]:

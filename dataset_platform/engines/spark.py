@@ -121,10 +121,15 @@ def session(settings: Settings | None = None) -> SparkSession:
             started = builder.getOrCreate()
     except Exception as e:  # py4j, OS and Spark errors alike: there is no session
         raise EngineError(f"Spark could not be started: {str(e).splitlines()[0]}", "Check JAVA_HOME and memory.") from e
-    # when the JVM goes, these two print tracebacks of their sockets beside the error that counts
+    # when the JVM goes, these three print tracebacks of their sockets beside the error that counts
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_not_of_py4j)  # its java_gateway writes to the root logger
     started.sparkContext._accumulatorServer.handle_error = lambda request, address: None
     return started
+
+
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    return record.module != "java_gateway"
 
 
 def jvm_died(error: BaseException) -> bool:

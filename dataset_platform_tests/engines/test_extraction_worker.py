@@ -39,6 +39,7 @@ def files(folder: Path) -> dict[str, list[Any]]:
 
 
 def kernel(seconds: float) -> Kernel:
+    shared().stop()  # another test of this process may have started it
     config = DocumentsConfig(extraction_mode="fast", page_seconds=seconds)
     return extract_documents(config, str(lid_model_path()), open_local)
 

@@ -58,7 +58,10 @@ def test_loading_prints_nothing(capfd):
 
 
 def test_translated_pages_of_a_real_crawl_are_of_their_folders_language(real_data, identifier):
-    """First path segment: the page's language. Pages equal to their English twin are not translated."""
+    """First path segment: the page's language. A page counts as translated where its English twin has under half of it.
+
+    Headings that alone are translated are often no part of the text.
+    """
     texts: dict[str, str] = {}
     path = real_data / "web" / "install.warc.gz"
     with path.open("rb") as stream:
@@ -74,9 +77,12 @@ def test_translated_pages_of_a_real_crawl_are_of_their_folders_language(real_dat
     translated = []
     for page, text in texts.items():
         folder, _, rest = page.partition("/")
-        if rest and folder != "en" and len(text) >= 200 and text != texts.get(f"en/{rest}"):
-            translated.append((folder.split("_")[0], languages[page]))
+        if rest and folder != "en" and len(text) >= 200:
+            english = set(texts.get(f"en/{rest}", "").splitlines())
+            own = sum(len(line) for line in text.splitlines() if line not in english)
+            if own > len(text) / 2:
+                translated.append((folder.split("_")[0], languages[page]))
     wrong = [found for expected, found in translated if found != expected]
-    assert len(translated) > 1400
-    assert len(wrong) / len(translated) <= 0.02
-    assert set(wrong) <= {"en"}  # pages of which only the headings are translated
+    assert len(translated) > 1350
+    assert len(wrong) / len(translated) <= 0.01
+    assert set(wrong) <= {"en"}  # a good part of them is English
