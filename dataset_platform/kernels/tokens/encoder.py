@@ -7,6 +7,8 @@ points at a time as they turn up, so that both always speak of the same Unicode 
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,9 +20,12 @@ from tokenizers import pre_tokenizers
 from dataset_platform.errors import ContractError
 from dataset_platform.kernels.tokens import bpe, scanning
 
+_PRE_TOKENIZER = pre_tokenizers.ByteLevel(add_prefix_space=False)
+_SAMPLES = {scanning.LETTER: "a", scanning.NUMBER: "1", scanning.OTHER: "!"}
 _CODE_POINTS = 0x110000
 _BLOCK = 256
 _SURROGATES = range(0xD800, 0xE000)  # never in UTF-8
+_CLASSES = np.zeros(_CODE_POINTS, np.uint8)  # what this process has found out so far
 _CACHE_SLOTS = 2**17  # of 32 bytes; at most half are taken
 _ARENA_BYTES = 2**22
 _POOL_IDS = 2**20
@@ -54,7 +59,6 @@ class Encoder:
             ContractError: the files are not a vocabulary with the byte alphabet and its merges.
         """
         vocab, merges = bpe.read_files(vocab_json, merges_txt)
-        self._classes = np.zeros(_CODE_POINTS, np.uint8)
         self._byte_ids = np.array([vocab[character] for character in bpe.byte_characters()], np.int32)
         self._lengths = np.zeros(max(vocab.values()) + 1, np.int64)
         self._lengths[np.fromiter(vocab.values(), np.int64, len(vocab))] = np.fromiter(map(len, vocab), np.int64)
@@ -62,10 +66,12 @@ class Encoder:
         lefts = np.fromiter((vocab[left] for left, _ in merges), np.int64, count)
         rights = np.fromiter((vocab[right] for _, right in merges), np.int64, count)
         made = np.fromiter((vocab[left + right] for left, right in merges), np.int64, count)
+        self._made = made.astype(np.int32)  # by rank
         slots = 2 ** max(8, int(4 * count).bit_length())  # at most a quarter taken: most look-ups find nothing
         self._keys = np.full(slots, scanning.ABSENT, np.uint64)
         self._found = np.empty(slots, np.int64)
-        scanning.fill_pairs(lefts, rights, np.arange(count) << 32 | made, self._keys, self._found)
+        self._maybe = np.zeros(2**scanning.FILTER_BITS // 64, np.uint64)
+        scanning.fill_pairs(lefts, rights, np.arange(count) << 32 | made, self._keys, self._found, self._maybe)
         self._slots = np.zeros((_CACHE_SLOTS, 4), np.uint64)
         self._arena = np.empty(_ARENA_BYTES, np.uint8)
         self._pool = np.empty(_POOL_IDS, np.int32)
@@ -88,11 +94,13 @@ class Encoder:
                 text_bounds,
                 row,
                 count,
-                self._classes,
+                _CLASSES,
                 self._byte_ids,
                 self._lengths,
                 self._keys,
                 self._found,
+                self._maybe,
+                self._made,
                 self._slots,
                 self._arena,
                 self._pool,
@@ -103,34 +111,58 @@ class Encoder:
             )
             if row == len(texts):
                 return Encoded(bounds, ids[:count].copy(), spans[: 2 * count].reshape(-1, 2).copy())
-            self._learn_classes(data)
-
-    def _learn_classes(self, data: npt.NDArray[np.uint8]) -> None:
-        """Ask HF for the classes of all code points in ``data`` that are new."""
-        seen = np.zeros(_CODE_POINTS // _BLOCK, np.bool_)
-        scanning.mark_blocks(data, seen)
-        known = self._classes[::_BLOCK] != 0
-        for block in np.flatnonzero(seen & ~known).tolist():
-            points = range(block * _BLOCK, (block + 1) * _BLOCK)
-            if points[0] not in _SURROGATES:
-                self._classes[points.start : points.stop] = classes_of(points)
+            _learn_classes(data)
 
 
 def classes_of(points: range) -> npt.NDArray[np.uint8]:
-    """The classes of ``scanning`` for code points other than surrogates, found out from HF's own pre-tokenizer.
+    """The classes of ``scanning`` for code points other than surrogates, as HF's own pre-tokenizer has them.
 
-    Each point stands after a letter, a digit and a mark: it is of the class of the one it is not parted from, and a
-    space when it is parted from all three.
+    Python's Unicode tables say what to expect; HF is then asked once a class whether it parts no two of those points.
+    Where it does (it may know another version of Unicode), it is asked point by point.
+    """
+    kinds = np.fromiter(map(_expected, points), np.uint8, len(points))
+    runs = [(kind, "".join(chr(points[i]) for i in np.flatnonzero(kinds == kind))) for kind in _SAMPLES]
+    if any(len(_PRE_TOKENIZER.pre_tokenize_str(_SAMPLES[kind] + run)) > 1 for kind, run in runs):
+        return _asked(points)
+    spaces = np.flatnonzero(kinds == scanning.SPACE)
+    if len(spaces):
+        kinds[spaces] = _asked([points[i] for i in spaces])
+    return kinds
+
+
+def _expected(point: int) -> int:
+    category = unicodedata.category(chr(point))
+    if category[0] == "L":
+        return scanning.LETTER
+    if category[0] == "N":
+        return scanning.NUMBER
+    return scanning.SPACE if chr(point).isspace() else scanning.OTHER
+
+
+def _asked(points: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Each point stands after a letter, a digit and a mark.
+
+    It is of the class of the one it is not parted from, and a space when it is parted from all three.
     """
     text = "".join(f"a{point}1{point}!{point}" for point in map(chr, points))
-    pieces = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text)
     starts = np.zeros(len(text) + 1, np.bool_)
-    starts[[start for _, (start, _) in pieces]] = True
+    starts[[start for _, (start, _) in _PRE_TOKENIZER.pre_tokenize_str(text)]] = True
     parted = starts[:-1].reshape(-1, 6)[:, 1::2]
     joined_to = np.argmin(parted, axis=1)
-    kinds = np.array([scanning.LETTER, scanning.NUMBER, scanning.OTHER], np.uint8)[joined_to]
+    kinds = np.array(list(_SAMPLES), np.uint8)[joined_to]
     kinds[parted.all(axis=1)] = scanning.SPACE
     return kinds
+
+
+def _learn_classes(data: npt.NDArray[np.uint8]) -> None:
+    """Find out the classes of all code points of ``data`` whose block is new to this process."""
+    seen = np.zeros(_CODE_POINTS // _BLOCK, np.bool_)
+    scanning.mark_blocks(data, seen)
+    known = _CLASSES[::_BLOCK] != 0
+    for block in np.flatnonzero(seen & ~known).tolist():
+        points = range(block * _BLOCK, (block + 1) * _BLOCK)
+        if points[0] not in _SURROGATES:
+            _CLASSES[points.start : points.stop] = classes_of(points)
 
 
 @lru_cache(maxsize=2)

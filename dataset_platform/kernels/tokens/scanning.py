@@ -17,7 +17,10 @@ ABSENT = np.uint64(0xFFFFFFFFFFFFFFFF)  # an empty slot of the pair table; no pa
 NO_RANK = np.int64(0x7FFFFFFFFFFFFFFF)
 PACKED_BYTES = 16  # words up to this length are their own key
 CACHED_BYTES = 256  # longer words are merged anew each time, so that the cache's memory has a bound
-SHORT_WORD = 40  # bytes up to which looking through all pairs for the lowest beats a heap (measured)
+SHORT_WORD = 40  # bytes up to which looking through all pairs for the lowest beats a tree (measured)
+FILTER_BITS = 20  # 128 kB: most pairs that no merge has end there, in the core's own cache
+FAN_BITS = 4
+FAN = 1 << FAN_BITS  # children of a node of that tree: a few vectors
 ENTRIES, ARENA, POOL = 0, 1, 2  # what ``used`` counts
 
 _PRIME_1 = np.uint64(0x9E3779B97F4A7C15)
@@ -96,17 +99,24 @@ def mark_blocks(data, seen):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, inline="always")
+def _mixed(key):  # type: ignore[no-untyped-def]
+    return (key ^ (key >> np.uint64(29))) * _PRIME_1
+
+
+@numba.njit(cache=True, inline="always")
 def _pair_slot(key, mask):  # type: ignore[no-untyped-def]
-    key = (key ^ (key >> np.uint64(29))) * _PRIME_1
+    key = _mixed(key)
     return np.int64((key ^ (key >> np.uint64(32))) & mask)
 
 
 @numba.njit(cache=True)
-def fill_pairs(lefts, rights, values, keys, found):  # type: ignore[no-untyped-def]
-    """Put merges into the pair table; a pair that comes twice keeps its last value."""
+def fill_pairs(lefts, rights, values, keys, found, maybe):  # type: ignore[no-untyped-def]
+    """Put merges into the pair table and its filter; a pair that comes twice keeps its last value."""
     mask = np.uint64(len(keys) - 1)
     for n in range(len(lefts)):
         key = np.uint64(lefts[n]) << np.uint64(32) | np.uint64(rights[n])
+        bit = _mixed(key) >> np.uint64(64 - FILTER_BITS)
+        maybe[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
         slot = _pair_slot(key, mask)
         while keys[slot] != ABSENT and keys[slot] != key:
             slot = (slot + 1) & np.int64(mask)
@@ -115,9 +125,12 @@ def fill_pairs(lefts, rights, values, keys, found):  # type: ignore[no-untyped-d
 
 
 @numba.njit(cache=True, inline="always")
-def _merge_of(left, right, keys, found):  # type: ignore[no-untyped-def]
+def _merge_of(left, right, keys, found, maybe):  # type: ignore[no-untyped-def]
     """Rank (high half) and token (low half) of a pair, or NO_RANK."""
     key = np.uint64(left) << np.uint64(32) | np.uint64(right)
+    bit = _mixed(key) >> np.uint64(64 - FILTER_BITS)
+    if not (maybe[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
+        return NO_RANK
     mask = np.uint64(len(keys) - 1)
     slot = _pair_slot(key, mask)
     while keys[slot] != ABSENT:
@@ -128,13 +141,13 @@ def _merge_of(left, right, keys, found):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _merge_short(data, a, b, byte_ids, keys, found, merges, ids, at):  # type: ignore[no-untyped-def]
+def _merge_short(data, a, b, byte_ids, keys, found, maybe, merges, ids, at):  # type: ignore[no-untyped-def]
     """Merge the lowest rank, leftmost first, until none is left; ids go to ``ids[at:]``. Returns their number."""
     size = b - a
     for k in range(size):
         ids[at + k] = byte_ids[data[a + k]]
     for k in range(size - 1):
-        merges[k] = _merge_of(ids[at + k], ids[at + k + 1], keys, found)
+        merges[k] = _merge_of(ids[at + k], ids[at + k + 1], keys, found, maybe)
     while size > 1:
         best, place = NO_RANK, 0
         for k in range(size - 1):
@@ -148,87 +161,89 @@ def _merge_short(data, a, b, byte_ids, keys, found, merges, ids, at):  # type: i
             ids[at + k] = ids[at + k + 1]
             merges[k - 1] = merges[k]
         if place > 0:
-            merges[place - 1] = _merge_of(ids[at + place - 1], ids[at + place], keys, found)
+            merges[place - 1] = _merge_of(ids[at + place - 1], ids[at + place], keys, found, maybe)
         if place < size - 1:
-            merges[place] = _merge_of(ids[at + place], ids[at + place + 1], keys, found)
+            merges[place] = _merge_of(ids[at + place], ids[at + place + 1], keys, found, maybe)
     return size
 
 
-@numba.njit(cache=True)
-def _sift_down(heap, size, place):  # type: ignore[no-untyped-def]
-    item = heap[place]
-    while True:
-        child = 2 * place + 1
-        if child >= size:
+@numba.njit(cache=True, inline="always")
+def _least(tree, a):  # type: ignore[no-untyped-def]
+    least = tree[a]
+    for k in range(a + 1, a + FAN):
+        least = min(least, tree[k])
+    return least
+
+
+@numba.njit(cache=True, inline="always")
+def _rise(tree, starts, levels, place):  # type: ignore[no-untyped-def]
+    """After a change of leaves in the block of ``place``: the nodes above it, as far as they change."""
+    for level in range(levels - 1):
+        place >>= FAN_BITS
+        least = _least(tree, starts[level] + (place << FAN_BITS))
+        node = starts[level + 1] + place
+        if tree[node] == least:
             break
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if item <= heap[child]:
-            break
-        heap[place] = heap[child]
-        place = child
-    heap[place] = item
+        tree[node] = least
 
 
 @numba.njit(cache=True)
-def _push(heap, size, item):  # type: ignore[no-untyped-def]
-    place = size
-    while place > 0 and heap[(place - 1) >> 1] > item:
-        heap[place] = heap[(place - 1) >> 1]
-        place = (place - 1) >> 1
-    heap[place] = item
-
-
-@numba.njit(cache=True)
-def _merge_long(data, a, b, byte_ids, keys, found, ids, at):  # type: ignore[no-untyped-def]
-    """As ``_merge_short``, in n log n: a heap of (rank, place) over a linked list; stale entries are passed over."""
+def _merge_long(data, a, b, byte_ids, keys, found, maybe, made, ids, at):  # type: ignore[no-untyped-def]
+    """As ``_merge_short``, in n log n: the lowest (rank, place) is the root of a tree of minima over a linked list."""
     size = b - a
-    symbols = np.empty(size, np.int32)
-    before = np.arange(-1, size - 1).astype(np.int32)
-    after = np.arange(1, size + 1).astype(np.int32)
-    ranks = np.full(size, -1, np.int32)  # rank of the pair that begins here; -1 when it has none
-    heap = np.empty(2 * size, np.int64)  # each merge takes one entry out and puts at most two in
-    held = 0
+    starts = np.empty(16, np.int64)  # of each level of the tree
+    levels, total, width = 0, 0, size
+    while True:
+        width = (width + FAN - 1) >> FAN_BITS
+        starts[levels] = total
+        total += width << FAN_BITS
+        levels += 1
+        if width == 1:
+            break
+    tree = np.full(total, NO_RANK)
+    links = np.empty((3, size), np.int32)
+    symbols, before, after = links[0], links[1], links[2]
     for k in range(size):
         symbols[k] = byte_ids[data[a + k]]
+        before[k] = k - 1
+        after[k] = k + 1
     for k in range(size - 1):
-        merge = _merge_of(symbols[k], symbols[k + 1], keys, found)
+        merge = _merge_of(symbols[k], symbols[k + 1], keys, found, maybe)
         if merge != NO_RANK:
-            ranks[k] = merge >> 32
-            heap[held] = (merge & ~_LOW) | k
-            held += 1
-    for k in range(held // 2 - 1, -1, -1):
-        _sift_down(heap, held, k)
-    while held:
-        top = heap[0]
-        held -= 1
-        if held:
-            heap[0] = heap[held]
-            _sift_down(heap, held, 0)
+            tree[k] = (merge & ~_LOW) | k
+    for level in range(levels - 1):
+        for k in range((starts[level + 1] - starts[level]) >> FAN_BITS):
+            tree[starts[level + 1] + k] = _least(tree, starts[level] + (k << FAN_BITS))
+    while True:
+        top = _least(tree, starts[levels - 1])
+        if top == NO_RANK:
+            break
         k = top & _LOW
-        if ranks[k] != top >> 32:
-            continue
-        gone = after[k]
-        symbols[k] = np.int32(_merge_of(symbols[k], symbols[gone], keys, found) & _LOW)
-        ranks[gone] = -1
-        after[k] = after[gone]
-        if after[k] < size:
-            before[after[k]] = k
-        for place in (before[k], np.int32(k)):
-            if place < 0:
-                continue
-            ranks[place] = -1
-            if after[place] < size:
-                merge = _merge_of(symbols[place], symbols[after[place]], keys, found)
-                if merge != NO_RANK:
-                    ranks[place] = merge >> 32
-                    _push(heap, held, (merge & ~_LOW) | np.int64(place))
-                    held += 1
-    count, place = 0, np.int32(0)
+        gone = np.int64(after[k])
+        symbols[k] = made[top >> 32]
+        following = np.int64(after[gone])
+        after[k] = following
+        tree[gone] = NO_RANK
+        tree[k] = NO_RANK
+        if following < size:
+            before[following] = k
+            merge = _merge_of(symbols[k], symbols[following], keys, found, maybe)
+            if merge != NO_RANK:
+                tree[k] = (merge & ~_LOW) | k
+        place = np.int64(before[k])
+        if place >= 0:
+            merge = _merge_of(symbols[place], symbols[k], keys, found, maybe)
+            tree[place] = NO_RANK if merge == NO_RANK else (merge & ~_LOW) | place
+            if place >> FAN_BITS != k >> FAN_BITS:
+                _rise(tree, starts, levels, place)
+        _rise(tree, starts, levels, k)
+        if gone >> FAN_BITS != k >> FAN_BITS:
+            _rise(tree, starts, levels, gone)
+    count, place = 0, np.int64(0)
     while place < size:
         ids[at + count] = symbols[place]
         count += 1
-        place = after[place]
+        place = np.int64(after[place])
     return count
 
 
@@ -327,7 +342,24 @@ def _spans(data, a, ids, at, count, character, lengths, spans):  # type: ignore[
 
 @numba.njit(cache=True)
 def encode_rows(  # type: ignore[no-untyped-def]
-    data, bounds, first, at, classes, byte_ids, lengths, keys, found, slots, arena, pool, used, ids, spans, row_ends
+    data,
+    bounds,
+    first,
+    at,
+    classes,
+    byte_ids,
+    lengths,
+    keys,
+    found,
+    maybe,
+    made,
+    slots,
+    arena,
+    pool,
+    used,
+    ids,
+    spans,
+    row_ends,
 ):
     """Encode rows from ``first`` on; ids go to ``ids[at:]``, spans to ``spans[2 * at:]``, ends of rows to ``row_ends``.
 
@@ -355,9 +387,9 @@ def encode_rows(  # type: ignore[no-untyped-def]
                     ids[at + k] = pool[start + k]
             else:
                 if b - a <= SHORT_WORD:
-                    count = _merge_short(data, a, b, byte_ids, keys, found, merges, ids, at)
+                    count = _merge_short(data, a, b, byte_ids, keys, found, maybe, merges, ids, at)
                 else:
-                    count = _merge_long(data, a, b, byte_ids, keys, found, ids, at)
+                    count = _merge_long(data, a, b, byte_ids, keys, found, maybe, made, ids, at)
                 if b - a <= CACHED_BYTES:
                     _remember(data, a, b, low, high, slot, ids, at, count, slots, arena, pool, used)
             if count == 1:
