@@ -29,7 +29,6 @@ from dataset_platform.demo.sample import Planted, write_sample
 from dataset_platform.lake import storage
 from dataset_platform.lake.tracing import trace
 from dataset_platform_tests.cli.command import Home, Result
-from dataset_platform_tests.long_runs import by_hand
 
 DAYS = ("2026-01-05", "2026-01-06")
 RANGE = ":".join(DAYS)
@@ -235,7 +234,7 @@ def test_materializing_again_changes_no_row_and_no_file(demo, tmp_path):
     assert no_summaries(home.files()) == no_summaries(files)
 
 
-@by_hand
+@pytest.mark.slow
 def test_spark_with_other_partitions_and_another_order_of_files_writes_the_same_bytes(
     demo, spark, tmp_path, monkeypatch
 ):

@@ -24,7 +24,6 @@ from dataset_platform.lake.arrow_publishing import run_arrow_stage
 from dataset_platform.lake.publishing import StageRun
 from dataset_platform.lake.tables import LakeTable
 from dataset_platform_tests.contracts.rows import DAY, document, labelled
-from dataset_platform_tests.long_runs import by_hand
 
 
 def rejected(number: int) -> dict:
@@ -207,7 +206,6 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
     return Scenario(tmp_path_factory.mktemp("kills"), pages_per_file=4)
 
 
-@by_hand
 @pytest.mark.slow
 @pytest.mark.parametrize(("what", "engine"), [(RUN, LOCAL), (WORKER, LOCAL), (JVM, SPARK)])
 def test_a_killed_command_started_again_leaves_what_an_undisturbed_one_leaves(

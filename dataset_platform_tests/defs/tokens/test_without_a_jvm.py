@@ -26,7 +26,6 @@ from dataset_platform.lake.tables import LakeTable
 from dataset_platform.settings import Settings
 from dataset_platform_tests.contracts.rows import good_row
 from dataset_platform_tests.kernels.tokens import corpus
-from dataset_platform_tests.long_runs import by_hand
 
 DAYS = ("2026-01-01", "2026-01-02", "2026-01-03")
 TRAINED = bpe.TokenizerConfig(vocab_size=400, sample_bytes=6_000)
@@ -130,7 +129,6 @@ def test_without_a_corpus_it_is_said_what_to_run(tmp_path: Path) -> None:
         manifest.make_manifest(day_of(tmp_path))
 
 
-@by_hand
 @pytest.mark.slow
 def test_spark_samples_and_counts_the_same(tmp_path: Path, spark: Any) -> None:
     landed = land(tmp_path)
