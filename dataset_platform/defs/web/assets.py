@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import resources
 from typing import TYPE_CHECKING, BinaryIO
 
 import dagster as dg
@@ -92,6 +93,12 @@ def documents_config(config: PlatformConfig) -> DocumentsConfig:
     return config.web.documents.model_copy(update={"url_blocklist": (*config.web.documents.url_blocklist, *blocked)})
 
 
+def extraction_model() -> str:
+    """Fingerprint of the model that extracts: with another one, days of documents are stale."""
+    model = resources.files("dataset_platform.kernels.web").joinpath("extraction", "model.npz")
+    return xxhash.xxh3_64_hexdigest(model.read_bytes())[:8]
+
+
 def filters_kernel(day: Day) -> Kernel:
     """The kernel that measures and filters."""
     from dataset_platform.kernels.web.filters import filter_documents
@@ -112,7 +119,7 @@ documents = table_asset(
     reads=RawWarcs,
     kernel=documents_kernel,
     section=documents_config,
-    version="2",
+    version=f"2-{extraction_model()}",
     tallies=True,
     settle=("warc_date DESC NULLS LAST", "file", "offset"),
     shows=[
