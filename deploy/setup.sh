@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make the virtual environment and install into it under constraints.txt: with uv where it is, else with pip alone.
+# Make the virtual environment and install into it under constraints.txt, with uv (fetched into it where there is none) or pip.
 # usage: PYTHON=python3 VENV=.venv sh deploy/setup.sh ".[dev]"
 set -eu
 target=$1
@@ -19,8 +19,13 @@ if [ ! -x "$VENV/bin/python" ]; then
   }
 fi
 echo "… installing $target"
-if command -v uv >/dev/null 2>&1; then
-  VIRTUAL_ENV="$VENV" uv pip install --quiet --constraint constraints.txt --editable "$target"
+uv=$(command -v uv || echo "$VENV/bin/uv")
+if [ ! -x "$uv" ]; then
+  # resolves and unpacks in a fraction of pip's time; where it has no build for this machine, pip does it all
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "uv>=0.5,<1" 2>/dev/null || true
+fi
+if [ -x "$uv" ]; then
+  VIRTUAL_ENV="$VENV" "$uv" pip install --quiet --constraint constraints.txt --editable "$target"
 else
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable "$target"
 fi
