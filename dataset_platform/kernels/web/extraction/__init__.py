@@ -47,7 +47,10 @@ def extract_in_process(html: str, mode: str) -> Extracted:
     if mode == "fast":
         if guards.too_costly(html):
             return Extracted(tidy(guards.text_without_tags(html)), "unparsed")
-        return Extracted(tidy(fast.main_text(html)), "fast")
+        try:
+            return Extracted(tidy(fast.main_text(html)), "fast")
+        except fast.ParserError:
+            return Extracted(tidy(guards.text_without_tags(html)), "unparsed_failed")
     raise ValueError(f"unknown extraction mode {mode!r}; known: {', '.join(MODES)}")
 
 

@@ -16,7 +16,7 @@ _HALF_BITS = CLASS_BITS // 2
 
 
 @numba.njit(cache=True)
-def structure(node, tag, parent, words_from, class_words, flags, tag_words, class_keys, class_scores, class_bits):  # type: ignore[no-untyped-def]
+def structure(tag, parent, words_from, class_words, flags, tag_words, class_keys, class_scores, class_bits):  # type: ignore[no-untyped-def]
     """Per element: own score, min, max; path sum, min, max (nodes × 6, float32); class bits; signature; block ancestor."""
     nodes = len(tag)
     scores = np.zeros((nodes, 6), np.float32)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.html import HTMLParserException as ParserError
+
+__all__ = ["ParserError", "main_text"]
 
 
 def main_text(html: str) -> str:
-    """Main content by Resiliparse; not for pages that ``guards.too_costly`` names."""
+    """Main content by Resiliparse; not for pages that ``guards.too_costly`` names.
+
+    Raises:
+        ParserError: memory is short.
+    """
     try:
         return _extract(html)
     except TypeError:  # lone surrogates, of which Resiliparse says that they are no string
-        return _extract(html.encode("utf-8", "replace").decode())
+        return _extract(html.encode("utf-8", "ignore").decode())
 
 
 def _extract(html: str) -> str:

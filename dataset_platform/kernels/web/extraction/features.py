@@ -95,7 +95,7 @@ def block_features(  # type: ignore[no-untyped-def]
     """
     n = len(node)
     scores, bits, signature, holder = structure(
-        node, tag, parent, words_from, class_words, flags, tag_words, class_keys, class_scores, class_bits
+        tag, parent, words_from, class_words, flags, tag_words, class_keys, class_scores, class_bits
     )
     out = np.zeros((n, width), np.float32)
     ancestors = np.zeros((n, LEVELS), np.int32)

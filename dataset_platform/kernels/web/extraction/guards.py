@@ -12,8 +12,12 @@ MAX_DEPTH = 512
 MAX_ATTRIBUTES = 4_000
 _MANY_TAGS = 5_000
 _LARGE_PAGE = 100_000
+_FEW_TAGS = 1_000
+_MOST_CHARACTERS = 8_000_000
+_MOST_OPENED = 500_000  # elements; half a second
 
 _TAG_NAME = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_DRESSED = re.compile(r"<(?:b|big|code|em|font|i|s|small|strike|strong|tt|u)[\s/]", re.IGNORECASE)
 # void elements, and those whose end tag HTML lets authors leave out
 _VOID = {"area", "base", "br", "col", "embed", "frame", "hr", "img", "input", "link", "meta", "param", "source", "wbr"}
 _IMPLIED_END = {"p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead", "tbody", "tfoot"}
@@ -34,6 +38,15 @@ def too_costly(html: str) -> bool:
     """Whether building a tree of the page could take time with the square of its size."""
     deep = html.count("<") > _MANY_TAGS and _deeper_than(html, MAX_DEPTH)
     return deep or (len(html) > _LARGE_PAGE and _has_attributes(html, MAX_ATTRIBUTES))
+
+
+def opens_again(html: str) -> bool:
+    """Whether elements that a parser opens again in each paragraph could make a tree far larger than the page.
+
+    They are HTML's formatting elements; of those without attributes it opens three at most, and of links one.
+    """
+    tags = html.count("<")
+    return tags > _FEW_TAGS and tags * len(_DRESSED.findall(html)) > _MOST_OPENED
 
 
 def _deeper_than(html: str, limit: int) -> bool:
@@ -58,7 +71,8 @@ def _has_attributes(html: str, limit: int) -> bool:
 
 
 def text_without_tags(html: str) -> str:
-    """All text of a page, for pages that no tree should be built of."""
+    """All text of a page's first 8 million characters (two seconds), for pages that no tree should be built of."""
+    html = html[:_MOST_CHARACTERS]
     html = _OPAQUE.sub(" ", _COMMENT.sub(" ", html))
     html = _HUGE_NUMBER.sub("\ufffd", _ANY_TAG.sub("\n", html))
     lines = (line.strip() for line in html_entities.unescape(html).splitlines())

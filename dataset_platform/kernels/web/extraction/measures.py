@@ -147,8 +147,6 @@ def measure(text, start, table):  # type: ignore[no-untyped-def]
             n_words += 1
             all_words = numba.uint32((all_words ^ value) * numba.uint32(16777619))
             last = c if what else numba.int64(97)
-        if sentences == 0 and stops > 0 and last != 32:
-            sentences = 0
         whole[block] = all_words
         first[block] = begun_at
         row = counts[block]

@@ -39,6 +39,7 @@ _T = {name: number for number, name in enumerate(tags.NAMES)}
 _A, _BR, _HR, _BODY, _HTML, _IMG, _INPUT, _META, _TITLE, _SCRIPT, _CUSTOM = (
     _T[name] for name in tags.each("a br hr body html img input meta title script custom-element")
 )
+_LONGEST_NAME = max(map(len, tags.NAMES))  # names are known by hash: a longer one that shares it is another element
 _IN_A, _IN_PRE, _IN_BOLD = (1 << tags.CONTEXTS.index(name) for name in ("a", "pre", "bold"))
 _LD_JSON = tags.hash_of("application/ld+json")
 _OFFSET, _PRIME = tags.OFFSET, tags.PRIME
@@ -218,7 +219,7 @@ def _scan(data, names, numbers, flags, contexts, roles, role_bits, entity_names,
                     c |= 32
                 value = numba.uint32((value ^ numba.uint32(c)) * numba.uint32(_PRIME))
                 name_to += 1
-            slot = find_in(names, value)
+            slot = find_in(names, value) if name_to - name_from <= _LONGEST_NAME else -1
             name = numbers[slot] if slot >= 0 else (_CUSTOM if hyphen else 0)
             flag = flags[name]
             limit = n_words + MAX_CLASS_WORDS if n_words < most_words else n_words

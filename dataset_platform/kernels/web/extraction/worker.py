@@ -80,11 +80,13 @@ class Worker:
         """
         with self._lock:
             try:
+                began = time.monotonic()
                 try:
                     return self._answer(task, html, seconds)
                 except _Died:
                     # perhaps it was killed from outside, before it was asked: a page is blamed for a second death only
-                    return self._answer(task, html, seconds)
+                    left = max(seconds - (time.monotonic() - began), seconds / 2)
+                    return self._answer(task, html, left)
             except _Died as death:
                 raise PageCrashed(str(death)) from None
             except PageCrashed:
@@ -100,6 +102,8 @@ class Worker:
 
     def _answer(self, task: Task, html: str, seconds: float) -> tuple[str, str, float | None]:
         if task not in self._ready:
+            if self._process is not None and self._process.poll() is not None:
+                self._kill()  # it was ended while nobody asked it anything
             self._start(task)
         return self._exchange(task, html, seconds)
 
@@ -125,7 +129,7 @@ class Worker:
             self._kill()
             raise EngineError(
                 f"The extraction worker cannot be started for '{task}': {error}.",
-                f"Run it by hand for its own message: {sys.executable} -m {_MODULE} < /dev/null",
+                f"For its own message run: {sys.executable} -c \"from {_MODULE} import load; load('{task}')('<p>x')\"",
             ) from None
         self._ready.add(task)
 

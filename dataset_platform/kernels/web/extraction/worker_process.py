@@ -52,7 +52,7 @@ def _answer(task: Task, page: bytes, loaded: dict[Task, Extract], answers: Binar
     outcome, text, path, confidence = DONE, "", "", None
     try:
         if task not in loaded:
-            loaded[task] = _load(task)
+            loaded[task] = load(task)
             _limit_memory()
         text, path, confidence = loaded[task](page.decode("utf-8", "surrogatepass"))
     except MemoryError:
@@ -69,7 +69,7 @@ def _answer(task: Task, page: bytes, loaded: dict[Task, Extract], answers: Binar
     return bool(outcome & LEAVING)
 
 
-def _load(task: Task) -> Extract:
+def load(task: Task) -> Extract:
     """Import what the task needs."""
     if task == "trafilatura":
         trafilatura = importlib.import_module("trafilatura")

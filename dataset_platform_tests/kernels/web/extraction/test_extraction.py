@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from dataset_platform.kernels.web.extraction import extract_in_process, extract_text
+from dataset_platform.kernels.web.extraction import extract_in_process, extract_text, isolation
 
 SENTENCE = "The mill by the river has not turned since the great thaw of that winter. "
 PAGE = f"""<html><head><title>T</title><style>p {{}}</style></head><body>
@@ -37,6 +37,21 @@ def test_control_characters_do_not_survive():
     assert "abc" in text
     assert not any(ord(c) < 32 and c != "\n" for c in text)
     assert text.encode()
+
+
+@pytest.mark.parametrize("mode", ["learned", "fast"])
+def test_line_ends_of_unicode_part_words(mode):
+    text = extract_text(f"<article><p>{SENTENCE}It ends\u2028here\u2029or\x85there.</p></article>", mode)
+    assert "It ends\nhere\nor there." in text
+    assert "x" in extract_text("<p>\ud800x</p>", mode) and "?" not in extract_text("<p>\ud800x</p>", mode)
+
+
+def test_elements_that_open_again_in_each_paragraph_are_for_the_worker_process():
+    """36 kB that make six million elements; without attributes three of a kind open again, and links never."""
+    paragraphs = "<p>x" * 2_400
+    assert isolation.is_wanted("".join(f"<b id={at}>" for at in range(2_400)) + paragraphs, "fast")
+    for common in ("<b>", "<a href=x>", "<i>x</i>"):
+        assert not isolation.is_wanted(common * 1_000 + paragraphs, "fast")
 
 
 def seconds(html):

@@ -99,6 +99,14 @@ def test_a_worker_that_was_killed_between_pages_costs_no_page(worker):
         assert worker.pid != first
 
 
+def test_one_that_was_killed_while_idle_starts_again_for_another_kind_of_task(worker):
+    assert good(worker)
+    os.kill(first := worker.pid, signal.SIGKILL)
+    assert becomes(lambda: gone(first))
+    task = next(task for task in worker_module.TASKS if task not in worker._ready)
+    assert worker.ask(task, PAGE, ENOUGH)[0]
+
+
 def test_a_page_on_which_it_dies_twice_is_named_with_the_signal(worker):
     assert good(worker)
     stop = threading.Event()
@@ -152,7 +160,7 @@ def test_an_interrupt_in_the_middle_of_a_page_leaves_no_answer_behind(worker):
 
 def test_a_worker_that_cannot_start_says_how_to_find_out_why(worker, monkeypatch):
     monkeypatch.setattr(worker_module, "_MODULE", "no.such.module")
-    with pytest.raises(EngineError, match="exited with 1.*by hand"):
+    with pytest.raises(EngineError, match="exited with 1.*its own message"):
         worker.ask("trafilatura", PAGE, ENOUGH)
     assert worker.pid is None
 
@@ -237,7 +245,7 @@ def noisy(task):
         os.write(1, b"noise"); print("noise", flush=True)
         return html, "fast", None
     return extract
-child._load = noisy
+child.load = noisy
 child.main()
 """)
     request = worker_module.REQUEST.pack(2, 9.0, 5) + b"hello"
