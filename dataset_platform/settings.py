@@ -64,13 +64,24 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> Settings:
-        """Read ``DATASET_PLATFORM_*`` and ``DAGSTER_HOME``; blank counts as unset."""
+        """Read ``DATASET_PLATFORM_*`` and ``DAGSTER_HOME``; blank counts as unset.
+
+        Raises:
+            ConfigError: lake and artifacts are one folder, or the first day is no day.
+        """
         home = _root("DATASET_PLATFORM_HOME", str(project_root() / ".dataset_platform"))
+        lake = _root("DATASET_PLATFORM_LAKE", join(home, "lake"))
+        artifacts = _root("DATASET_PLATFORM_ARTIFACTS", join(home, "artifacts"))
+        if lake == artifacts:
+            raise ConfigError(
+                f"DATASET_PLATFORM_LAKE and DATASET_PLATFORM_ARTIFACTS are both {lake}.",
+                "Give each a folder of its own: exports have the names of tables.",
+            )
         return cls(
             home=home,
             raw=_root("DATASET_PLATFORM_RAW", join(home, "raw")),
-            lake=_root("DATASET_PLATFORM_LAKE", join(home, "lake")),
-            artifacts=_root("DATASET_PLATFORM_ARTIFACTS", join(home, "artifacts")),
+            lake=lake,
+            artifacts=artifacts,
             dagster_home=_dagster_home(home),
             first_day=parse_day(os.environ.get("DATASET_PLATFORM_FIRST_DAY") or DEFAULT_FIRST_DAY),
         )

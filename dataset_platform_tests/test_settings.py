@@ -103,3 +103,11 @@ def test_what_is_no_calendar_day_is_refused_by_name(text: str) -> None:
 def test_an_iso_week_is_no_day_in_the_form_that_folders_use() -> None:
     with pytest.raises(ConfigError):
         parse_day("2026-W01-1")
+
+
+def test_lake_and_artifacts_in_one_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports have the names of tables, and clear their folders."""
+    for variable in ("DATASET_PLATFORM_LAKE", "DATASET_PLATFORM_ARTIFACTS"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    with pytest.raises(ConfigError, match="are both"):
+        Settings.from_env()

@@ -6,12 +6,13 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from deltalake.exceptions import DeltaError
 from rich.table import Table
 
 from dataset_platform.cli import output
 from dataset_platform.cli.read import contract_of
 from dataset_platform.config import PlatformConfig, load_config
-from dataset_platform.errors import LockedError, PlatformError, StateError
+from dataset_platform.errors import PlatformError, StateError
 from dataset_platform.lake.tables import LakeTable
 from dataset_platform.lake.upkeep.dedup_state import StateSize, Trimmed, growth_warning, state_sizes, trim_state
 from dataset_platform.lake.upkeep.leftovers import Leftover, Removed, remove_leftovers
@@ -77,10 +78,16 @@ def run_upkeep(options: UpkeepOptions, as_json: bool) -> int:
 def _tables(settings: Settings, name: str) -> list[LakeTable]:
     tables = [LakeTable(contract_of(name), settings.lake)] if name else existing_tables(settings.lake)
     if not tables:
-        raise StateError(f"There are no tables in {settings.lake} yet.", "Run: dataset-platform materialize")
+        raise StateError(
+            f"There are no tables in {settings.lake} yet.", "Run: dataset-platform materialize --partitions A:B"
+        )
     for table in tables:
         table.delta()  # says how to make a table that was never written
     return tables
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _keep(table: LakeTable, config: PlatformConfig, options: UpkeepOptions, report: UpkeepReport) -> None:
@@ -92,8 +99,8 @@ def _keep(table: LakeTable, config: PlatformConfig, options: UpkeepOptions, repo
             force=options.force,
             dry_run=options.dry_run,
         )
-    except (PlatformError, OSError) as error:
-        report.failures.append((table.contract.table_name(), str(error).splitlines()[0]))
+    except (PlatformError, OSError, DeltaError) as error:
+        report.failures.append((table.contract.table_name(), _line(error)))
         return
     report.tables.append(done)
 
@@ -103,12 +110,15 @@ def _keep_rest(settings: Settings, config: PlatformConfig, dry_run: bool, report
     if window is not None:
         try:
             report.trimmed = trim_state(settings.lake, window, config.upkeep.lock_wait_s, dry_run)
-        except LockedError as error:
-            report.failures.append(("state of dedup", error.message))
+        except (PlatformError, OSError, DeltaError) as error:
+            report.failures.append(("state of dedup", _line(error)))
     report.state = state_sizes(settings.lake)
     warning = growth_warning(report.state, config.upkeep.dedup_state_warn_gib)
     report.warnings += [warning] if warning else []
-    report.leftovers = remove_leftovers(settings, config.upkeep.leftover_hours, dry_run)
+    try:
+        report.leftovers = remove_leftovers(settings, config.upkeep.leftover_hours, dry_run)
+    except (PlatformError, OSError) as error:
+        report.failures.append(("leftovers", _line(error)))
 
 
 def _say(report: UpkeepReport, dry_run: bool) -> None:

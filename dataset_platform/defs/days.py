@@ -45,7 +45,21 @@ class Day:
         return LakeTable(contract, self.settings.lake)
 
     def upstream(self, table: str | type[Contract]) -> Receipt:
-        """The receipt of a finished stage on this day.
+        """The receipt of a finished stage on this day, whose rows are there.
+
+        Raises:
+            StateError: that day was never finished, or rows that its receipt counts are gone; says what to run.
+        """
+        receipt = self.finished(table)
+        if not isinstance(table, str) and (there := count_rows(self.table(table), self.key)) != receipt.rows_kept:
+            raise StateError(
+                f"{receipt.table} of {self.key} has {there} rows, its receipt says {receipt.rows_kept}.",
+                f"Run: dataset-platform materialize {receipt.table} --partitions {self.key}",
+            )
+        return receipt
+
+    def finished(self, table: str | type[Contract]) -> Receipt:
+        """The receipt of a finished stage on this day, whatever became of its rows.
 
         Raises:
             StateError: that day was never finished; says what to run.

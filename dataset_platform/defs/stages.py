@@ -223,6 +223,8 @@ def materialize_day(stage: Stage, day: Day, leave_unchanged: bool = False) -> "t
     )
     receipt = receipts.read(day.settings.lake, stage.contract, day.key)
     same = receipt is not None and receipt.made_from(run.inputs, run.config_hash, run.code_version)
+    # rows that somebody took away make the day stale whatever it was made from
+    same = same and receipt is not None and count_rows(day.table(stage.contract), day.key) == receipt.rows_kept
     if leave_unchanged and receipt and same and not staged.stale and not stage.transient & set(receipt.reasons):
         outcome = Outcome(receipt, check_day(stage, day), True, run.staging)
         return outcome, _shown(stage, day, receipt) | {"note": UNCHANGED, "seconds": 0.0}
@@ -295,7 +297,7 @@ def check_day(stage: Stage, day: Day) -> "list[Finding]":
     from dataset_platform.lake.audit import Finding, conservation_finding, contract_finding, drift_finding
     from dataset_platform.lake.merging import repeated_elsewhere
 
-    receipt = day.upstream(stage.contract)
+    receipt = day.finished(stage.contract)
     table = day.table(stage.contract)
     if receipt.rows_kept and (stage.in_process or (day.local and stage.merge is None)):
         contract = contract_of_published(table, day.key)
@@ -360,6 +362,9 @@ def outcome_line(outcome: "Outcome") -> str:
     return f"{line}; NOT published: {failed}. The staged rows are in {outcome.staging}"
 
 
+_DATA_FILE = re.compile(r"/([^/\s]+/[^/\s]+)/ingestion_date=(\d{4}-\d{2}-\d{2})/")
+
+
 class as_failure:
     """Turn an expected error into a Dagster failure of one line that no retry can mend."""
 
@@ -369,6 +374,12 @@ class as_failure:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, PlatformError):
             raise dg.Failure(f"{error.message} {error.hint}".strip(), allow_retries=False) from error
+        if isinstance(error, FileNotFoundError) and (gone := _DATA_FILE.search(str(error))) and gone[1] in STAGES:
+            raise dg.Failure(
+                f"A file of {gone[1]} of {gone[2]} that the table's log names is gone. "
+                f"Run: dataset-platform materialize {gone[1]} --partitions {gone[2]}",
+                allow_retries=False,
+            ) from error
         if isinstance(error, Exception) and "pyspark" in sys.modules:
             from dataset_platform.engines.spark import AGAIN, JVM_DIED, jvm_died
 

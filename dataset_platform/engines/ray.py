@@ -5,19 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pyarrow as pa
 
 from dataset_platform.engines.kernel import Kernel
+from dataset_platform.errors import EngineError
 from dataset_platform.lake import storage
 from dataset_platform.lake.tables import LakeTable
+from dataset_platform.settings import join
 
 if TYPE_CHECKING:
     import ray.data
 
 
 def start() -> None:
-    """Connect to the configured cluster, or start a local one; once per process."""
+    """Connect to the configured cluster, or start a local one; once per process.
+
+    Raises:
+        EngineError: it cannot be reached, or not be started.
+    """
     # Ray otherwise re-creates the environment in workers when it was started by uv (dagster-ray#160)
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -26,10 +33,15 @@ def start() -> None:
     if ray.is_initialized():
         return
     address = os.environ.get("DATASET_PLATFORM_RAY_ADDRESS")
-    if address:
-        ray.init(address=address, log_to_driver=False)
-    else:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+    try:
+        if address:
+            ray.init(address=address, log_to_driver=False)
+        else:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+    except (ConnectionError, OSError, RuntimeError, ValueError) as e:
+        where = f"at {address} cannot be reached" if address else "could not be started"
+        line = (str(e).splitlines() or [type(e).__name__])[0]
+        raise EngineError(f"Ray {where}: {line}", "Check DATASET_PLATFORM_RAY_ADDRESS.") from e
     from ray.data import DataContext
 
     DataContext.get_current().enable_progress_bars = False
@@ -39,9 +51,11 @@ def read_day(table: LakeTable, day: str) -> ray.data.Dataset:
     """A day of a table as a Ray dataset, over the Parquet files that delta-rs names."""
     import ray
 
-    files = table.delta().file_uris(partition_filters=[("ingestion_date", "=", day)])
+    # delta's own addresses are percent-encoded, which file systems take for names
+    actions = pa.table(table.delta().get_add_actions(flatten=True)).to_pylist()
+    files = [unquote(a["path"]) for a in actions if str(a["partition.ingestion_date"]) == day]
     fs, _ = storage.filesystem(table.url)
-    paths = [storage.filesystem(f)[1] for f in files]
+    paths = [storage.filesystem(join(table.url, f))[1] for f in files]
     return ray.data.read_parquet(paths, filesystem=fs, columns=table.contract.data_schema().names)
 
 

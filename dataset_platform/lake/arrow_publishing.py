@@ -206,8 +206,8 @@ def _publish_ledgers(run: StageRun, path: str, receipt: Receipt) -> None:
         wanted = {*ledger.data_schema().names, *LABELS.names, run.contract.row_key()[0], "dataset_name"}
         columns = [name for name in there if name in wanted]
         rows = _labelled(run.contract, path, columns, pc.field(label).is_valid() & pc.field("tally").is_null())
-        found = [b for b in (_ledger_rows(run.contract, ledger, b, label) for b in rows) if b]
-        table.replace_partition(pa.Table.from_batches(found), run.ledger_partition)
+        found = (b for b in (_ledger_rows(run.contract, ledger, b, label) for b in rows) if b)
+        table.replace_partition_from_batches(found, run.ledger_partition)
 
 
 def _ledger_rows(

@@ -8,6 +8,7 @@ there a lease object is put with ``If-None-Match`` and renewed while the holder 
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import threading
@@ -35,9 +36,12 @@ def wait_seconds() -> float:
     """How long a second writer waits, from ``DATASET_PLATFORM_LOCK_WAIT_S`` (default 600)."""
     named = os.environ.get("DATASET_PLATFORM_LOCK_WAIT_S")
     try:
-        return float(named) if named else DEFAULT_WAIT_SECONDS
+        seconds = float(named) if named else DEFAULT_WAIT_SECONDS
     except ValueError:
-        raise ConfigError(f"DATASET_PLATFORM_LOCK_WAIT_S is '{named}'.", "Give seconds, for example 600.") from None
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:  # a negative wait would be endless
+        raise ConfigError(f"DATASET_PLATFORM_LOCK_WAIT_S is '{named}'.", "Give seconds, for example 600.")
+    return seconds
 
 
 @contextmanager

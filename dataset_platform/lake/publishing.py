@@ -154,14 +154,15 @@ def publish_nothing(
     """Publish a day without rows: what stood there before goes, the receipt says zero. Needs no engine."""
     merged: Merged | None = None
     with lock(run.lake_root, f"{run.contract.table_name()} of {run.day}"), merging.exclusive(run, merge):
+        table = LakeTable(run.contract, run.lake_root)
+        for contract in (run.contract, Rejections, Quarantine):
+            LakeTable(contract, run.lake_root).ensure()  # a table of another contract is refused before anything goes
         storage.delete(run.staging)
         receipts.remove(run.lake_root, run.contract.table_name(), run.day)
         if after is not None:
             after(None)
         for ledger in (Rejections, Quarantine):
             LakeTable(ledger, run.lake_root).clear_partition(run.ledger_partition)
-        table = LakeTable(run.contract, run.lake_root)
-        table.ensure()
         if merge is None:
             table.clear_partition(run.partition)
         else:

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -35,6 +34,7 @@ TABLE_CONFIGURATION: Mapping[str, str] = {
     # delta-rs and older readers must be able to read what we write: no deletion vectors, no column mapping
     "delta.enableDeletionVectors": "false",
 }
+FILE_BYTES = 1 << 30  # of a published file, from which on the next one begins
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,9 @@ class LakeTable:
         if changes:
             raise StateError(
                 f"The table at {self.url} was written under another contract ({'; '.join(changes[:5])}).",
-                f"Move it away (mv {self.url} {self.url}.old) and materialize {self.contract.table_name()} again, "
-                "or point DATASET_PLATFORM_LAKE at a fresh folder.",
+                f"Move it away (mv {self.url} {self.url}.old), and its receipts "
+                f"({join(self.lake_root, '_receipts', self.contract.table_name())}), then run: dataset-platform "
+                "materialize --partitions A:B, for all its days; or point DATASET_PLATFORM_LAKE at a fresh folder.",
             )
 
     def delta(self, version: int | None = None) -> DeltaTable:
@@ -109,7 +110,10 @@ class LakeTable:
             return DeltaTable(self.url, version=version, storage_options=storage.delta_storage_options(self.url))
         except TableNotFoundError:
             name = self.contract.table_name()
-            raise StateError(f"There is no table {name} yet.", f"Run: dataset-platform materialize {name}") from None
+            raise StateError(
+                f"There is no table {name} yet.",
+                "It is written with its lane's assets. Run: dataset-platform materialize --partitions A:B",
+            ) from None
 
     def version(self) -> int | None:
         """The newest version, or None for a table never written."""
@@ -186,9 +190,10 @@ class LakeTable:
     def replace_partition_from_batches(
         self, batches: Iterable[pa.RecordBatch], partition: Mapping[str, str]
     ) -> Commit | None:
-        """Replace one partition by rows (data columns only) written as they come, in one file; None when there are none.
+        """Replace one partition by rows (data columns only) written as they come; None when there are none.
 
-        Without rows the partition is emptied.
+        Without rows the partition is emptied. A file is closed once it has ``FILE_BYTES``: object stores copy at most
+        5 GB in one request.
         """
         rows = iter(batches)
         first = next(rows, None)
@@ -197,10 +202,17 @@ class LakeTable:
         incoming = join(self.lake_root, "_incoming", uuid.uuid4().hex)
         schema = self._data_schema()
         try:
-            path = join(incoming, f"part-0-{uuid.uuid4().hex}.parquet")
-            with storage.open_output(path) as sink, pq.ParquetWriter(sink, schema) as writer:
-                for batch in chain([first], rows):
-                    writer.write_table(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
+            batch: pa.RecordBatch | None = first
+            number = 0
+            while batch is not None:
+                path = join(incoming, f"part-{number}-{uuid.uuid4().hex}.parquet")
+                with storage.open_output(path) as sink, pq.ParquetWriter(sink, schema) as writer:
+                    while batch is not None:
+                        writer.write_table(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
+                        batch = next(rows, None)
+                        if sink.tell() >= FILE_BYTES:
+                            break
+                number += 1
             return self._publish(incoming, partition)
         finally:
             storage.delete(incoming)

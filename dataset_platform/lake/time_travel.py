@@ -101,7 +101,12 @@ def read_rows(
     order = list(dict.fromkeys(order))
     try:
         rows = table.dataset(version).head(limit, columns=list(dict.fromkeys([*wanted, *order])), filter=condition)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if version is None or version == table.version():
+            raise StateError(
+                f"A file that the newest version of {contract.table_name()} names is gone: {error}.",
+                "Materialize the days that it belongs to again.",
+            ) from None
         kept = oldest_kept(table)
         raise StateError(
             f"Version {version} of {contract.table_name()} cannot be read any more: files of it were vacuumed.",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset_platform.contracts import RawWarcs
+from dataset_platform.contracts import Documents, RawWarcs
 from dataset_platform.lake.locks import lock
 from dataset_platform.lake.tables import LakeTable
 from dataset_platform_tests.cli.command import run_command
@@ -90,7 +90,7 @@ def test_one_table_can_be_named_and_replaced_files_deleted_at_once(table: LakeTa
         (["--retention-hours", "3"], ["retention of 3 hours", "--force"]),
         (["--retention-hours", "900"], ["longer than what this lake keeps (168)", "upkeep.retention_hours"]),
         (["--table", "web/nothing"], ["'web/nothing' is no table", NAME]),
-        (["--table", "web/documents"], ["no table web/documents yet", "materialize web/documents"]),
+        (["--table", "web/documents"], ["no table web/documents yet", "materialize --partitions"]),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_a_way_out(table: LakeTable, arguments: list[str], said: list[str]) -> None:
@@ -157,3 +157,13 @@ def test_settings_of_upkeep_are_checked(table: LakeTable, home: Path) -> None:
 def test_help_names_the_command_and_its_flags() -> None:
     shown = run_command("upkeep", "--help").stdout
     assert all(flag in shown for flag in ("--dry-run", "--table", "--retention-hours", "--force", "--json"))
+
+
+def test_a_table_that_misses_a_file_is_named_and_the_others_are_done(table: LakeTable, home: Path) -> None:
+    add_files(LakeTable(Documents, str(home / "lake")), DAYS[0], [[{}], [{}]])
+    Path(table.delta().file_uris()[0].removeprefix("file://")).unlink()
+    done = run_command("upkeep", "--json")
+    assert done.code == 1
+    assert [f["table"] for f in done.json["failures"]] == [NAME]
+    assert "Traceback" not in done.stderr
+    assert of(done.json, "web/documents")["merged_files"] == 2

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataset_platform.contracts import Quarantine, Questions, Rejections
-from dataset_platform.lake import receipts, storage
-from dataset_platform.lake.arrow_publishing import contract_of_published, run_arrow_stage
+from dataset_platform.lake import receipts, storage, tables
+from dataset_platform.lake.arrow_publishing import BATCH_ROWS, contract_of_published, run_arrow_stage
 from dataset_platform.lake.publishing import StageRun
 from dataset_platform.lake.tables import LakeTable
+from dataset_platform.settings import is_url
 
 DAY = "2026-01-05"
 SCHEMA = Questions.labelled_schema().remove_metadata()
@@ -35,7 +36,8 @@ def row(i: int, **changes: object) -> dict[str, object]:
 
 def staged(rows: list[dict[str, object]], files: int = 1) -> Callable[[str], None]:
     def write(path: str) -> None:
-        os.makedirs(path)
+        if not is_url(path):
+            os.makedirs(path)
         for n in range(files):
             pq.write_table(pa.Table.from_pylist(rows[n::files], schema=SCHEMA), f"{path}/part-{n}.parquet")
 
@@ -146,3 +148,15 @@ def test_an_output_that_fails_half_way_leaves_no_file(tmp_path):
     with storage.open_output(str(path)) as sink:
         sink.write(b"whole")
     assert path.read_bytes() == b"whole"
+
+
+def test_a_day_larger_than_a_file_is_several(lake, monkeypatch):
+    monkeypatch.setattr(tables, "FILE_BYTES", 1)
+    rows = [row(i) for i in range(3 * BATCH_ROWS)]
+    run = StageRun(Questions, lake, DAY)
+    assert run_arrow_stage(run, staged(rows), len(rows)).published
+    table = LakeTable(Questions, lake)
+    assert len(table.delta().file_uris()) == 3
+    assert sorted(table.read(DAY)["question_id"].to_pylist()) == sorted(r["question_id"] for r in rows)
+    assert run_arrow_stage(run, staged(rows[:5]), 5).published
+    assert table.read(DAY).num_rows == 5

@@ -12,10 +12,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake import Field
+from deltalake.schema import PrimitiveType
 from pyspark.sql import DataFrame, SparkSession
 
 from dataset_platform.contracts import Contract, Documents, Quarantine, Rejections
-from dataset_platform.errors import LockedError
+from dataset_platform.errors import LockedError, StateError
 from dataset_platform.lake import publishing, receipts, storage
 from dataset_platform.lake.arrow_publishing import run_arrow_stage
 from dataset_platform.lake.publishing import Outcome, StageRun, publish_nothing, run_stage
@@ -440,3 +442,17 @@ def test_without_a_jvm_a_day_is_published_the_same(spark: SparkSession, tmp_path
     assert replace(two.receipt, seconds=0) == replace(one.receipt, seconds=0)
     assert two.receipt.reasons == {"duplicate_record": 2, "empty": 1, "not_html": 2}
     assert [f.message for f in two.findings] == [f.message for f in one.findings]
+
+
+def test_a_day_without_rows_clears_nothing_where_a_table_is_of_another_contract(tmp_path) -> None:
+    root = str(tmp_path / "lake")
+    run = StageRun(Documents, root, DAY, "v1", "c1", {})
+    publish_nothing(run, "no files")
+    before = receipts.read(root, Documents, DAY)
+    table = LakeTable(Documents, root)
+    table.delta().alter.add_columns([Field("of_another_version", PrimitiveType("string"))])
+    cleared = []
+    with pytest.raises(StateError, match="another contract"):
+        publish_nothing(run, "no files", cleared.append)
+    assert not cleared
+    assert receipts.read(root, Documents, DAY) == before

@@ -91,12 +91,28 @@ def _read(path: str, name: str) -> bytes:
 
 
 def _all_entries(day: Day) -> list[ShardEntry]:
-    days = receipts.days(day.settings.lake, shards.TABLE)
-    entries = [e for d in days for e in artifacts.read_entries(day.settings.artifacts, d)]
+    entries = [e for d in receipts.days(day.settings.lake, shards.TABLE) for e in _entries_of(day, d)]
     if not entries:
         raise StateError(
             "No day has shards to list in a manifest.",
             "Run: dataset-platform materialize tokens/tokenized_shards --partitions A:B",
+        )
+    return entries
+
+
+def _entries_of(day: Day, shard_day: str) -> list[ShardEntry]:
+    """A finished day's entries.
+
+    Raises:
+        StateError: there are fewer or more than its receipt says, for example because the artifacts were moved.
+    """
+    entries = artifacts.read_entries(day.settings.artifacts, shard_day)
+    receipt = receipts.read(day.settings.lake, shards.TABLE, shard_day)
+    if receipt and len(entries) != receipt.extra["shards"]:
+        raise StateError(
+            f"{shards.TABLE} of {shard_day} has {len(entries)} shards in {day.settings.artifacts}, its receipt says "
+            f"{receipt.extra['shards']}.",
+            f"Run: dataset-platform materialize {shards.TABLE} --partitions {shard_day}",
         )
     return entries
 
@@ -117,13 +133,14 @@ def _manifest_findings(day: Day, data: bytes, read_shards: bool) -> list[Finding
 
     root = day.settings.artifacts
     try:
+        finished = {e.shard_id for e in _all_entries(day)}
         listed = manifest.verify(data, (lambda path: storage.read_bytes(join(root, path))) if read_shards else None)
-        missing = {e.shard_id for e in _all_entries(day)} ^ {e.shard_id for e in listed.shards}
+        missing = finished ^ {e.shard_id for e in listed.shards}
         line = f"{len(listed.shards)} shards listed and verified"
         if missing:
             line = f"{len(missing)} shards differ from the finished days, such as {min(missing)}"
         complete = Finding("complete", not missing, line)
-    except (ContractError, OSError) as e:
+    except (ContractError, StateError, OSError) as e:
         complete = Finding("complete", False, str(e))
     fingerprint = artifacts.require_tokenizer(root).fingerprint
     stale = manifest.stale_shards(manifest.parse(data).shards, fingerprint)
@@ -257,7 +274,7 @@ def make_mixtures(day: Day, leave_unchanged: bool = False) -> Made:
     """Plan the phases over the manifest's shards; always done, since it is quick.
 
     Raises:
-        StateError: there is no manifest.
+        StateError: there is no manifest, or a shard that it lists is gone.
         MixtureError: a weight cannot be met within its cap.
     """
     from dataset_platform.kernels.tokens import manifest, mixtures
@@ -268,7 +285,13 @@ def make_mixtures(day: Day, leave_unchanged: bool = False) -> Made:
     listed = manifest.parse(_read(manifest_path(root), "tokens/manifest"))
 
     def lengths(entry: ShardEntry) -> np.ndarray:
-        return record_lengths(storage.read_bytes(join(root, entry.tsv_path)))
+        try:
+            return record_lengths(storage.read_bytes(join(root, entry.tsv_path)))
+        except FileNotFoundError:
+            raise StateError(
+                f"The manifest lists {entry.tsv_path}, which is not there.",
+                "Run: dataset-platform materialize tokens/manifest,tokens/mixtures",
+            ) from None
 
     data = mixtures.plan(listed.shards, lengths, day.config.tokens.mixtures)
     findings = _mixtures_findings(day, data)

@@ -75,6 +75,12 @@ def require_earlier_days(day: Day, earlier_days: Iterable[str], index_rows: Mapp
             _refuse(day, earlier, f"was made with other signatures ({made}; now {scheme})")
         indexed = receipt.rows_in - receipt.reasons.get("duplicate_record", 0)
         if index_rows.get(earlier, 0) != indexed:
+            if earlier not in index_rows and day.config.web.dedup.window_days is not None:
+                raise StateError(
+                    f"{CORPUS} of {earlier} was taken out of {SignatureIndex.table_name()} by upkeep, outside of "
+                    "web.dedup.window_days.",
+                    f"Run: dataset-platform materialize {CORPUS} --partitions {day.settings.first_day}:{day.key}",
+                )
             has = f"{index_rows.get(earlier, 0)} of its {indexed} documents"
             _refuse(day, earlier, f"has {has} in {SignatureIndex.table_name()}")
 

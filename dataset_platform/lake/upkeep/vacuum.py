@@ -59,7 +59,7 @@ def vacuum(table: LakeTable, hours: int, wait_s: float, dry_run: bool = False) -
     """Delete files that versions of the last ``hours`` do not refer to; nothing is committed where there are none.
 
     Raises:
-        LockedError: another run held the table for ``wait_s``.
+        LockedError: another run held the table for ``wait_s``, or ``hours`` are few and runs began meanwhile.
         StateError: the table was never written.
     """
     # listing needs no lock; the checks of age are delta-rs's own, those of the floor are ours
@@ -67,6 +67,8 @@ def vacuum(table: LakeTable, hours: int, wait_s: float, dry_run: bool = False) -
     found = _vacuum(table, hours, dry_run=True) & sizes.keys()
     if found and not dry_run:
         with lock(table.lake_root, table.contract.table_name(), wait_s):
+            if hours < SAFE_RETENTION_HOURS and (live := live_runs(table.lake_root)):
+                raise LockedError(f"{', '.join(live[:3])} began meanwhile.", "Let it finish, then run upkeep again.")
             found = _vacuum(table, hours, dry_run=False) & sizes.keys()
     return Vacuumed(sorted(found), sum(sizes[path] for path in found))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -139,3 +141,26 @@ def test_spark_samples_and_counts_the_same(tmp_path: Path, spark: Any) -> None:
         texts = [list(tokenizer.sampled_texts(day, days, TRAINED, validation=held)) for held in (False, True)]
         found[engine] = json.dumps([texts, manifest._hosts_and_languages(day, days)], sort_keys=True)
     assert found["local"] == found["spark"]
+
+
+def test_a_finished_day_whose_shards_are_gone_is_not_left_out_of_the_manifest(tmp_path: Path) -> None:
+    land(tmp_path)
+    tokenizer.make_tokenizer(day_of(tmp_path))
+    for key in DAYS[:2]:
+        assert shards.make_shards(day_of(tmp_path, key)).published
+    assert manifest.make_manifest(day_of(tmp_path)).published
+    shutil.rmtree(artifacts.shards_folder(f"{tmp_path}/artifacts", DAYS[0]))
+    told = f"{DAYS[0]} has 0 shards .* its receipt says"
+    with pytest.raises(StateError, match=told):
+        manifest.make_manifest(day_of(tmp_path))
+    assert re.search(told, next(f for f in manifest.audit_manifest(day_of(tmp_path)) if f.name == "complete").message)
+    with pytest.raises(StateError, match="which is not there"):
+        manifest.make_mixtures(day_of(tmp_path))
+
+
+def test_a_corpus_whose_rows_were_taken_away_is_named(tmp_path: Path) -> None:
+    land(tmp_path)
+    tokenizer.make_tokenizer(day_of(tmp_path))
+    LakeTable(DedupedCorpus, f"{tmp_path}/lake").clear_partition({"ingestion_date": DAYS[0]})
+    with pytest.raises(StateError, match=f"{DAYS[0]} has 0 rows, its receipt says 60"):
+        shards.make_shards(day_of(tmp_path, DAYS[0]))

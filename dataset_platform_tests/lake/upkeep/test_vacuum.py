@@ -158,3 +158,16 @@ def test_upkeep_lists_no_file_of_the_log(lake_root: str) -> None:
     time.sleep(1.1)
     keep_table(table, UpkeepConfig(checkpoint_commits=100), retention_hours=0, force=True)
     assert log <= {f.path for f in storage.list_files(f"{table.url}/_delta_log")}
+
+
+def test_a_run_that_began_after_the_check_keeps_its_files(tmp_path: Path) -> None:
+    table = crowded(str(tmp_path / "lake"))
+    table.replace_partition(table.read(DAYS[0]).drop_columns(["ingestion_date"]), {"ingestion_date": DAYS[0]})
+    files = files_on_disk(table)
+    with (
+        lock(table.lake_root, f"{table.contract.table_name()} of {DAYS[1]}"),
+        pytest.raises(LockedError, match=f"of {DAYS[1]} began meanwhile"),
+    ):
+        vacuum(table, 0, 1.0)
+    assert files_on_disk(table) == files
+    assert vacuum(table, 0, 1.0).files
