@@ -49,7 +49,7 @@ def test_a_table_on_the_terminal_says_which_version_it_shows_and_what_it_leaves_
     ("arguments", "said"),
     [
         (["driving/nothing"], ["'driving/nothing' is no table", NAME]),
-        (["web/documents"], ["no table web/documents yet", "materialize web/documents"]),
+        (["web/documents"], ["no table web/documents yet", "materialize --partitions A:B"]),
         ([NAME, "--as-of", "9"], ["no version 9", "versions 0 to 2"]),
         ([NAME, "--as-of", "1999-01-01"], ["was not there at 1999-01-01"]),
         ([NAME, "--as-of", "soon"], ["neither a version nor a time"]),
