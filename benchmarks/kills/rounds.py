@@ -168,6 +168,11 @@ def _look(played: Round, home: Path, expected: state.State, killed: Command) -> 
     played.survivors = alive
 
 
+def is_delicate(number: int, kinds: int) -> bool:
+    """Whether a round is at a delicate moment: every other one, and every other one of each kind of kill."""
+    return (number // kinds + number % kinds) % 2 == 0
+
+
 def measure(
     scenario: Scenario,
     rounds: int,
@@ -184,7 +189,7 @@ def measure(
     results: list[Round] = []
     for number in range(rounds):
         upkeep = all(r.after_upkeep is None for r in results)
-        delicate, twice = (number + number // len(whats)) % 2 == 0, number % 5 == 4
+        delicate, twice = is_delicate(number, len(whats)), number % 5 == 4
         draw = random.Random(f"{seed}/{number}")
         what = whats[number % len(whats)]
         played = play(scenario, number, what, draw, delicate, twice, upkeep, engine=SPARK if what == JVM else engine)

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.kills import state
 from benchmarks.kills.__main__ import lines
 from benchmarks.kills.processes import JVM, RUN, WHATS, WORKER, Process, workers
-from benchmarks.kills.rounds import Round, line, play
+from benchmarks.kills.rounds import Round, is_delicate, line, play
 from benchmarks.kills.scenario import EMPTY, LOCAL, SPARK, Scenario, Undisturbed, link_inputs
 from benchmarks.kills.timeline import Event, Watch, phase
 from dataset_platform.contracts import Documents, Rejections
@@ -157,6 +157,12 @@ def test_moments_are_of_the_run_and_delicate_ones_of_every_kind() -> None:
     at = {e: s for s, e in run.timeline}
     anywhere = [at[m.after] + m.offset_s for m in (run.moment(draw, delicate=False) for _ in range(500)) if m.after]
     assert all(0 <= s <= 5 for s in anywhere) and min(anywhere) < 0.5 and max(anywhere) > 4.5
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 6])
+def test_half_of_the_rounds_of_each_kind_are_at_any_time(kinds: int) -> None:
+    rounds = [(number % kinds, is_delicate(number, kinds)) for number in range(4 * kinds)]
+    assert all(rounds.count((kind, delicate)) == 2 for kind in range(kinds) for delicate in (True, False))
 
 
 def test_python_workers_are_those_of_the_pool_and_the_forks_of_sparks_daemon() -> None:
